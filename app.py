@@ -1,0 +1,45 @@
+"""Start the studio: `python app.py [--host H] [--port P] [--home DIR]`."""
+
+import argparse
+from pathlib import Path
+
+from studio.texts import say
+
+
+def main() -> int:
+    """Parse the flags and serve until interrupted."""
+    parser = argparse.ArgumentParser(
+        description="A fine-tuning studio in the browser for PaddlePaddle models."
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
+    )
+    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument(
+        "--home",
+        type=Path,
+        default=Path(__file__).resolve().parent,
+        help="folder of dataset_registry.json, data/, saves/ and models/ (default: the checkout)",
+    )
+    flags = parser.parse_args()
+    if flags.host not in ("127.0.0.1", "localhost", "::1"):
+        # There is no password yet, and an open studio runs commands for anybody.
+        parser.error(say("error.only_loopback", given=flags.host))
+
+    from studio.ui.server import serve
+
+    from studio.actions.home import make_demo_model, open_home
+    from studio.errors import StudioError
+
+    try:
+        home = open_home(flags.home)
+        make_demo_model(home)
+        serve(home, flags.host, flags.port)
+    except StudioError as error:
+        print(say(f"error.{error.code}", **error.values))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

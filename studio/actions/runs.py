@@ -1,0 +1,122 @@
+"""Look at runs: all, one, its curve, its log; and stop one."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.core.metrics import find_progress, thin_out
+from studio.core.runs import ACTIVE_STATES, RunView, read_cause
+from studio.errors import StudioError
+from studio.jobs.launch import job_state, stop_job, wait_job
+from studio.stores.home import Home
+from studio.stores.runs import (
+    JobPaths,
+    RunPaths,
+    find_checkpoints,
+    find_run_folder,
+    find_run_folders,
+    read_request,
+)
+from studio.stores.runs import run_id as id_of
+from studio.stores.tails import MetricsTails, read_log_tail
+
+_TAILS = MetricsTails()
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """The curves of a run between two steps, thinned out; `version` changes when points come."""
+
+    version: str
+    points: int
+    series: dict[str, tuple[list[float], list[float]]]
+
+
+def list_runs(home: Home) -> list[RunView]:
+    """Every run, the newest first."""
+    folders = sorted(find_run_folders(home), key=_created, reverse=True)
+    return [view_run(home, folder) for folder in folders]
+
+
+def find_run(home: Home, run: str) -> RunView:
+    """One run by `model/method/name` or by its name. Raises NotFound."""
+    return view_run(home, find_run_folder(home, run))
+
+
+def stop_run(home: Home, run: str, now: bool = False) -> RunView:
+    """Ask a run to stop: after saving a checkpoint, or at once. Raises StudioError when it has ended."""
+    folder = find_run_folder(home, run)
+    view = view_run(home, folder)
+    if not view.is_active and view.state != "lost":
+        raise StudioError("run_has_ended", "run", run=view.run, state=view.state)
+    stop_job(RunPaths(folder).job, now=now)
+    return view_run(home, folder)
+
+
+def wait_run(home: Home, run: str) -> RunView:
+    """Wait until a run has ended."""
+    folder = find_run_folder(home, run)
+    wait_job(RunPaths(folder).job)
+    return view_run(home, folder)
+
+
+def read_chart(
+    home: Home, run: str, x_min: float | None = None, x_max: float | None = None, limit: int = 1500
+) -> Chart:
+    """The curves of a run within the visible steps, at most `limit` points a curve."""
+    tail = _TAILS.read(RunPaths(find_run_folder(home, run)).metrics)
+    series: dict[str, tuple[list[float], list[float]]] = {}
+    for name, (xs, ys) in tail.series.items():
+        low = x_min if x_min is not None else float("-inf")
+        high = x_max if x_max is not None else float("inf")
+        inside = [i for i, x in enumerate(xs) if low <= x <= high]
+        series[name] = thin_out([xs[i] for i in inside], [ys[i] for i in inside], limit)
+    points = len(tail.series.get("loss", ([], []))[0])
+    return Chart(f"{tail.inode}-{tail.offset}", points, series)
+
+
+def read_log(home: Home, run: str, size: int = 20_000) -> str:
+    """The end of a run's log, as plain text."""
+    return read_log_tail(JobPaths(RunPaths(find_run_folder(home, run)).job).log, size)
+
+
+def view_run(home: Home, folder: Path) -> RunView:
+    """What a run's folder says about it, right now."""
+    paths = RunPaths(folder)
+    request = read_request(folder)
+    state: dict[str, Any] = job_state(paths.job)
+    tail = _TAILS.read(paths.metrics)
+    name = str(state.get("state", "preparing"))
+    active = name in ACTIVE_STATES
+    begin_time = tail.begin.get("time")
+    now = time.time() if active else (tail.last_time or state.get("ended_at") or time.time())
+    progress = find_progress(
+        int(tail.begin.get("step", 0)), begin_time, tail.last_step, tail.begin.get("total_steps"), now
+    )
+    phase = tail.phase if name == "running" and tail.phase else str(state.get("phase", name))
+    return RunView(
+        run=id_of(home, folder),
+        name=folder.name,
+        path=str(folder),
+        state=name,
+        phase=phase if active else name,
+        model=request.model,
+        stage=request.stage,
+        method=request.method,
+        datasets=request.datasets,
+        step=progress.step,
+        total_steps=progress.total_steps,
+        elapsed_s=progress.elapsed_s,
+        remaining_s=progress.remaining_s if active else None,
+        tokens_per_s=tail.last.get("tokens_per_s"),
+        loss=tail.last.get("loss"),
+        eval_loss=tail.last.get("eval_loss"),
+        cause=read_cause(state.get("cause")),
+        started_at=state.get("started_at") or state.get("created_at"),
+        checkpoints=tuple(find_checkpoints(folder)),
+    )
+
+
+def _created(folder: Path) -> float:
+    return RunPaths(folder).request.stat().st_mtime

@@ -1,0 +1,238 @@
+"""Ask for a run, see the command, start it."""
+
+import platform
+import re
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from studio import __version__
+from studio.actions.datasets import find_data_problems, prepare_data
+from studio.actions.home import DEMO_MODEL
+from studio.actions.runs import RunView, view_run
+from studio.core.command import Command
+from studio.core.options import OPTIONS_BY_NAME, default_options
+from studio.core.paddleformers import REQUEST_KEYS, TrainFiles, engine_config, launch_command
+from studio.core.problems import MachineFacts, checked_options, find_problems
+from studio.core.request import TrainRequest
+from studio.errors import Problem, RequestRefused, StudioError
+from studio.jobs.launch import CHECKOUT, Step, start_job
+from studio.stores.atomic import write_json, write_text
+from studio.stores.home import Home
+from studio.stores.models import model_files
+from studio.stores.runs import RunPaths, find_run_folders, write_state
+
+HOOK = CHECKOUT / "studio" / "engine" / "hook.py"
+NUMBERED = re.compile(r"(.*?)-(\d+)")
+DEMO_DATASET = "medical_zh"
+DEMO_EVAL_DATASET = "medical_zh_eval"
+# Weights are kept as final model, as checkpoints that resume, and as checkpoints that load.
+ROOM_FOR_MODELS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What Start would run, and what stands in its way; made without a side effect."""
+
+    command: str
+    yaml: str
+    problems: list[Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    config: dict[str, Any]
+    command: Command
+    paths: RunPaths
+
+
+def default_request(home: Home) -> TrainRequest:
+    """What the Train tab holds for a newcomer: full SFT of the demo model on the demo data."""
+    return TrainRequest(
+        model=str(home.models / DEMO_MODEL),
+        datasets=(DEMO_DATASET,),
+        eval_dataset=DEMO_EVAL_DATASET,
+        options=default_options(),
+        name=free_name(home, "my-first-run"),
+    )
+
+
+def free_name(home: Home, wanted: str) -> str:
+    """`wanted`, or with the next number behind it when a run of that name exists."""
+    taken = {folder.name for folder in find_run_folders(home)}
+    if wanted not in taken:
+        return wanted
+    match = NUMBERED.fullmatch(wanted)
+    stem = match[1] if match else wanted
+    number = 2
+    while f"{stem}-{number}" in taken:
+        number += 1
+    return f"{stem}-{number}"
+
+
+def request_from_keys(home: Home, config: Mapping[str, Any]) -> TrainRequest:
+    """A request from engine keys, on top of the defaults; `datasets`, `eval_dataset`, `name` are ours.
+
+    A relative model path means one in the home's `models/`, or else in the working directory.
+    """
+    request = default_request(home)
+    options = dict(request.options)
+    extra: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    for key, value in config.items():
+        if key in OPTIONS_BY_NAME:
+            options[key] = value
+        elif key in REQUEST_KEYS:
+            fields[REQUEST_KEYS[key]] = str(value)
+        elif key in ("model", "method", "name"):
+            fields[key] = str(value)
+        elif key == "datasets":
+            names = value if isinstance(value, list) else str(value).split(",")
+            fields["datasets"] = tuple(str(name).strip() for name in names if str(name).strip())
+        elif key == "eval_dataset":
+            fields[key] = str(value) if value not in (None, "", "none") else None
+        else:
+            extra[key] = value
+    if "method" in fields:
+        fields["method"] = fields["method"].lower()
+    if fields.get("model"):
+        fields["model"] = str(_model_path(home, fields["model"]))
+    return replace(request, options=options, extra=extra, **fields)
+
+
+def preview_run(home: Home, request: TrainRequest) -> Preview:
+    """The exact command and YAML of a request, and all its problems."""
+    problems = find_request_problems(home, request)
+    if any(problem.field not in ("name", "datasets", "eval_dataset", "model") for problem in problems):
+        return Preview("", "", problems)
+    plan = _plan(home, request)
+    return Preview(plan.command.shell(), _yaml(plan.config), problems)
+
+
+def start_run(home: Home, request: TrainRequest) -> RunView:
+    """Write the run folder and hand the run to its supervisor. Raises RequestRefused with all problems."""
+    problems = find_request_problems(home, request)
+    if problems:
+        raise RequestRefused(problems)
+    plan = _plan(home, request)
+    paths = plan.paths
+    try:
+        # mkdir is the lock: of two people who start the same name, one is told so.
+        paths.output.mkdir(parents=True)
+    except FileExistsError as error:
+        raise RequestRefused([Problem("name", "name_taken", {"given": request.name})]) from error
+    try:
+        sources = _write_run(home, request, plan)
+    except StudioError:
+        shutil.rmtree(paths.output, ignore_errors=True)
+        raise
+    write_json(paths.request, _record(request, plan, sources))
+    start_job(paths.job, [Step("loading", plan.command)], [home.saves / ".devices" / _device(plan)])
+    return view_run(home, paths.output)
+
+
+def find_request_problems(home: Home, request: TrainRequest) -> list[Problem]:
+    """Everything that must hold before this request may start."""
+    model = Path(request.model)
+    weights = list(model.glob("*.safetensors")) if request.model else []
+    facts = MachineFacts(
+        model_files=model_files(model) if request.model else None,
+        taken_names=frozenset(folder.name for folder in find_run_folders(home)),
+        gpus=_count_gpus(),
+        free_bytes=shutil.disk_usage(home.saves).free,
+        needed_bytes=ROOM_FOR_MODELS * sum(path.stat().st_size for path in weights),
+    )
+    problems = find_problems(request, facts)
+    if not request.datasets:
+        problems.append(Problem("datasets", "no_dataset"))
+    problems += find_data_problems(home, request.datasets, request.stage, "datasets")
+    if request.eval_dataset:
+        problems += find_data_problems(home, (request.eval_dataset,), request.stage, "eval_dataset")
+    return problems
+
+
+def _plan(home: Home, request: TrainRequest) -> _Plan:
+    options = checked_options(request)
+    paths = RunPaths(home.saves / (Path(request.model).name or "model") / request.method / request.name)
+    files = TrainFiles(
+        output=str(paths.output),
+        train_data=str(paths.data / "train.jsonl"),
+        eval_data=str(paths.data / "eval.jsonl") if request.eval_dataset else None,
+        data_type="messages",
+        visualdl=str(paths.visualdl),
+        hook=str(HOOK),
+    )
+    config = engine_config(request.model, request.stage, request.method, options, request.extra, files)
+    command = launch_command(
+        "train",
+        sys.executable,
+        str(paths.config),
+        str(options["device"]),
+        # The engine writes estimation files into its working directory; they belong to the run.
+        str(paths.job),
+        str(paths.job / "ranks"),
+    )
+    return _Plan(config, command, paths)
+
+
+def _write_run(home: Home, request: TrainRequest, plan: _Plan) -> list[dict[str, Any]]:
+    paths = plan.paths
+    write_json(paths.request, _record(request, plan, []))
+    write_state(paths.job, state="preparing", phase="preparing", created_at=time.time())
+    train = prepare_data(home, request.datasets, request.stage, paths.data / "train.jsonl")
+    sources = list(train.sources)
+    plan.config["train_dataset_type"] = train.dataset_type
+    if request.eval_dataset:
+        held_out = prepare_data(home, (request.eval_dataset,), request.stage, paths.data / "eval.jsonl")
+        plan.config["eval_dataset_type"] = held_out.dataset_type
+        sources += held_out.sources
+    write_text(paths.config, _yaml(plan.config))
+    return sources
+
+
+def _record(request: TrainRequest, plan: _Plan, sources: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "request": request.to_json(),
+        "datasets": sources,
+        "command": {
+            "argv": list(plan.command.argv),
+            "env": dict(plan.command.env),
+            "folder": plan.command.folder,
+        },
+        "versions": {"studio": __version__, "python": platform.python_version(), **_engine_versions()},
+    }
+
+
+def _engine_versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for package in ("paddleformers", "paddlepaddle", "paddlepaddle-gpu"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _yaml(config: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(config), allow_unicode=True, sort_keys=False, width=1000)
+
+
+def _device(plan: _Plan) -> str:
+    return f"{plan.config['device']}.lock"
+
+
+def _count_gpus() -> int:
+    """NVIDIA devices, as the driver lists them; asking needs no library and no process."""
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+
+
+def _model_path(home: Home, given: str) -> Path:
+    named = home.models / given
+    return named if named.is_dir() else Path(given).expanduser().absolute()

@@ -1,0 +1,270 @@
+"""The studio without a browser: the same actions, for a terminal and for scripts.
+
+With `--json` the last thing on standard output is one JSON object. Exit status 0 on success, 1 on a
+refused or failed request, with the reason in `error`.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from studio.actions import chat, datasets, export, runs, train
+from studio.actions.home import make_demo_model, open_home
+from studio.core.request import TrainRequest
+from studio.errors import Problem, RequestRefused, StudioError
+from studio.stores.home import Home
+from studio.texts import LANGUAGES, say
+
+Answer = dict[str, Any]
+CHECKOUT = Path(__file__).resolve().parents[1]
+BAR_WIDTH = 30
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    flags = build_parser().parse_args(argv)
+    language = flags.language
+    try:
+        home = open_home(flags.home)
+        answer: Answer = flags.run(home, flags)
+    except RequestRefused as error:
+        problems = [f"{problem.field}: {word_problem(problem, language)}" for problem in error.problems]
+        return _fail(flags, "\n".join(problems), problems=[_plain(problem) for problem in error.problems])
+    except StudioError as error:
+        return _fail(flags, say(f"error.{error.code}", language, **error.values), code=error.code)
+    except KeyboardInterrupt:
+        return _fail(flags, say("error.interrupted", language), code="interrupted")
+    failed = answer.get("error")
+    if flags.json:
+        print(json.dumps(answer, ensure_ascii=False, default=_plain))
+    elif failed:
+        print(failed, file=sys.stderr)
+    elif "text" in answer:
+        print(answer["text"])
+    else:
+        print(
+            yaml.safe_dump(
+                json.loads(json.dumps(answer, default=_plain)), allow_unicode=True, sort_keys=False
+            )
+        )
+    return 1 if failed else 0
+
+
+def word_problem(problem: Problem, language: str) -> str:
+    return say(f"problem.{problem.code}", language, **problem.values)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    # SUPPRESS lets the flags stand before or after the command.
+    shared.add_argument("--home", type=Path, default=argparse.SUPPRESS, help="default: the checkout")
+    shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+    shared.add_argument("--language", choices=LANGUAGES, default=argparse.SUPPRESS)
+    parser = argparse.ArgumentParser(prog="python -m studio", parents=[shared], description=__doc__)
+    parser.set_defaults(home=CHECKOUT, json=False, language="en")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(
+        under: Any, name: str, run: Callable[[Home, Any], Answer], *positional: str
+    ) -> argparse.ArgumentParser:
+        command = under.add_parser(name, parents=[shared], help=say(f"cli.{run.__name__.strip('_')}"))
+        for argument in positional:
+            command.add_argument(argument)
+        command.set_defaults(run=run)
+        return command
+
+    data = commands.add_parser("datasets", help=say("cli.datasets")).add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    add(data, "list", _datasets_list)
+    add(data, "add", _datasets_add, "file").add_argument("--name", required=True)
+    add(data, "check", _datasets_check, "name")
+    show = add(data, "show", _datasets_show, "name")
+    show.add_argument("--page", type=int, default=1)
+    show.add_argument("--size", type=int, default=10)
+
+    for name, run in (("preview", _preview), ("train", _train)):
+        command = add(commands, name, run)
+        command.add_argument("--config", type=Path)
+        command.add_argument("keys", nargs="*", metavar="KEY=VALUE")
+        command.add_argument("--name")
+        if name == "train":
+            command.add_argument("--wait", action="store_true")
+
+    listed = commands.add_parser("runs", parents=[shared], help=say("cli.runs"))
+    listed.set_defaults(run=_runs)
+    add(listed.add_subparsers(metavar="WHAT"), "show", _runs_show, "of")
+    add(commands, "stop", _stop, "of").add_argument("--now", action="store_true")
+
+    exporting = add(commands, "export", _export, "of")
+    exporting.add_argument("--checkpoint", type=int)
+    exporting.add_argument("--to")
+    exporting.add_argument("--wait", action="store_true")
+
+    talk = add(commands, "chat", _chat)
+    talk.add_argument("--prompt", required=True)
+    talk.add_argument("--system", default="")
+    talk.add_argument("--max-tokens", type=int, default=256)
+    talk.add_argument("--temperature", type=float, default=0.0)
+    serve = add(commands, "serve", _serve)
+    serve.add_argument("--port", type=int, required=True)
+    for command in (talk, serve):
+        command.add_argument("--model", required=True)
+        command.add_argument("--adapter", action="append", default=[])
+    return parser
+
+
+def _datasets_list(home: Home, flags: argparse.Namespace) -> Answer:
+    found = datasets.list_datasets(home)
+    lines = [f"{d.name}\t{d.format}\t{d.rows if d.rows is not None else '?'}\t{d.file}" for d in found]
+    return {"datasets": found, "text": "\n".join(lines)} if not flags.json else {"datasets": found}
+
+
+def _datasets_add(home: Home, flags: argparse.Namespace) -> Answer:
+    return _plain(datasets.add_dataset(home, Path(flags.file), flags.name))
+
+
+def _datasets_check(home: Home, flags: argparse.Namespace) -> Answer:
+    report = datasets.check_dataset(home, flags.name)
+    return _plain(report)
+
+
+def _datasets_show(home: Home, flags: argparse.Namespace) -> Answer:
+    return _plain(datasets.read_page(home, flags.name, flags.page, flags.size))
+
+
+def _asked(home: Home, flags: argparse.Namespace) -> TrainRequest:
+    keys: dict[str, Any] = {}
+    if flags.config:
+        try:
+            loaded = yaml.safe_load(flags.config.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise StudioError("bad_config", "config", given=str(flags.config), reason=str(error)) from error
+        if not isinstance(loaded, dict):
+            raise StudioError("bad_config", "config", given=str(flags.config), reason="not a mapping of keys")
+        keys.update(loaded)
+    for pair in flags.keys:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise StudioError("bad_key", "keys", given=pair)
+        keys[key] = yaml.safe_load(value) if value[:1] in "[{" and value else value
+    if flags.name:
+        keys["name"] = flags.name
+    return train.request_from_keys(home, keys)
+
+
+def _preview(home: Home, flags: argparse.Namespace) -> Answer:
+    make_demo_model(home)
+    preview = train.preview_run(home, _asked(home, flags))
+    answer: Answer = {"command": preview.command, "yaml": preview.yaml, "problems": preview.problems}
+    if preview.problems:
+        answer["error"] = "\n".join(f"{p.field}: {word_problem(p, flags.language)}" for p in preview.problems)
+    return answer if flags.json or preview.problems else {"text": preview.command}
+
+
+def _train(home: Home, flags: argparse.Namespace) -> Answer:
+    make_demo_model(home)
+    view = train.start_run(home, _asked(home, flags))
+    if flags.wait:
+        while view.is_active:
+            _show_progress(view.step, view.total_steps, view.loss)
+            time.sleep(0.3)
+            view = runs.find_run(home, view.run)
+        _end_progress()
+    return _with_failure(_plain(view), view.state, view.cause, flags.language)
+
+
+def _runs(home: Home, flags: argparse.Namespace) -> Answer:
+    found = runs.list_runs(home)
+    if flags.json:
+        return {"runs": found}
+    return {
+        "text": "\n".join(f"{v.run}\t{v.state}\t{v.step}/{v.total_steps or '?'}\t{v.loss}" for v in found)
+    }
+
+
+def _runs_show(home: Home, flags: argparse.Namespace) -> Answer:
+    return _plain(runs.find_run(home, flags.of))
+
+
+def _stop(home: Home, flags: argparse.Namespace) -> Answer:
+    runs.stop_run(home, flags.of, flags.now)
+    return _plain(runs.wait_run(home, flags.of))
+
+
+def _export(home: Home, flags: argparse.Namespace) -> Answer:
+    to = flags.to and (flags.to if os.sep not in flags.to else Path(flags.to).expanduser().absolute())
+    view = export.start_export(home, flags.of, flags.checkpoint, to)
+    if flags.wait:
+        view = export.wait_export(home, view)
+    return _with_failure(_plain(view), view.state, view.cause, flags.language)
+
+
+def _chat(home: Home, flags: argparse.Namespace) -> Answer:
+    models = chat.ChatModels()
+    try:
+        loaded = models.load(home, flags.model, flags.adapter)
+        pieces: list[str] = []
+        turns = [{"role": "user", "content": flags.prompt}]
+        reply = chat.stream_reply(loaded, turns, flags.system, flags.temperature, 1.0, flags.max_tokens)
+        for piece in reply:
+            pieces.append(piece)
+        return {"reply": "".join(pieces)} if flags.json else {"text": "".join(pieces)}
+    finally:
+        models.close()
+
+
+def _serve(home: Home, flags: argparse.Namespace) -> Answer:
+    with chat.serve_model(home, flags.model, flags.adapter, flags.port) as server:
+        print(say("cli.serving", flags.language, address=f"{server.address}/v1"), flush=True)
+        while server.is_running:
+            time.sleep(0.5)
+    return {"error": say("error.server_ended", flags.language)}
+
+
+def _with_failure(answer: Answer, state: str, cause: Problem | None, language: str) -> Answer:
+    if state in ("failed", "lost"):
+        answer["error"] = word_problem(cause, language) if cause else say("problem.lost", language)
+    return answer
+
+
+def _show_progress(step: int, total: int | None, loss: float | None) -> None:
+    if not sys.stderr.isatty():
+        return
+    filled = BAR_WIDTH * step // total if total else 0
+    bar = "█" * filled + "░" * (BAR_WIDTH - filled)
+    print(
+        f"\r{bar} {step}/{total or '?'}  loss {loss if loss is not None else '–'}   ", end="", file=sys.stderr
+    )
+
+
+def _end_progress() -> None:
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+
+
+def _fail(flags: argparse.Namespace, reason: str, **more: object) -> int:
+    if flags.json:
+        print(json.dumps({"error": reason, **more}, ensure_ascii=False, default=_plain))
+    else:
+        print(reason, file=sys.stderr)
+    return 1
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can hold it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {key: _plain(item) for key, item in asdict(value).items()}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

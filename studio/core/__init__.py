@@ -1,0 +1,1 @@
+"""Pure logic: no gradio, no processes, no files, no network, no clock."""

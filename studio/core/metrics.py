@@ -1,0 +1,56 @@
+"""Logged steps: read a line, thin out a curve, tell how far a run is."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is; times in seconds, None where it cannot be told yet."""
+
+    step: int
+    total_steps: int | None
+    elapsed_s: float | None
+    remaining_s: float | None
+
+
+def read_metric(line: str) -> dict[str, Any] | None:
+    """One line of `metrics.jsonl`, or None for a torn or corrupted one, which costs that line only."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("kind"), str) else None
+
+
+def find_progress(
+    begin_step: int, begin_time: float | None, step: int, total_steps: int | None, now: float
+) -> Progress:
+    """Elapsed and remaining time from the pace since training began (a resumed run begins past step 0)."""
+    if begin_time is None:
+        return Progress(step, total_steps, None, None)
+    elapsed = max(0.0, now - begin_time)
+    done = step - begin_step
+    if not total_steps or done <= 0:
+        return Progress(step, total_steps, elapsed, None)
+    return Progress(step, total_steps, elapsed, elapsed / done * max(0, total_steps - step))
+
+
+def thin_out(xs: Sequence[float], ys: Sequence[float], limit: int) -> tuple[list[float], list[float]]:
+    """Keep at most about `limit` points: the lowest and highest of each bucket, and both ends.
+
+    Spikes survive, which a plain stride would drop.
+    """
+    if len(xs) <= limit:
+        return list(xs), list(ys)
+    size = math.ceil(len(xs) / (limit // 2))
+    kept = {0, len(xs) - 1}
+    for start in range(0, len(xs), size):
+        bucket = range(start, min(start + size, len(xs)))
+        kept.add(min(bucket, key=ys.__getitem__))
+        kept.add(max(bucket, key=ys.__getitem__))
+    order = sorted(kept)
+    return [xs[i] for i in order], [ys[i] for i in order]

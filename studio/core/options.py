@@ -1,0 +1,135 @@
+"""The training options people change, in one table.
+
+Widgets, texts, checks, the engine's config and the docs all come from here. `key` is the engine's own
+argument name; where it is the option's name too (almost always) it is left out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from studio.errors import Problem
+
+STAGES = ("PT", "SFT", "DPO")
+METHODS = ("full", "lora")
+TRUE_WORDS = frozenset({"true", "yes", "on", "1"})
+FALSE_WORDS = frozenset({"false", "no", "off", "0"})
+
+OptionValue = int | float | bool | str
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSpec:
+    """What may be asked for one option: its kind, bounds and choices, and for which stages and methods."""
+
+    name: str
+    kind: str
+    default: int | float | bool | str
+    group: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    stages: tuple[str, ...] = STAGES
+    methods: tuple[str, ...] = METHODS
+    above_minimum: bool = False
+
+    def applies_to(self, stage: str, method: str) -> bool:
+        return stage in self.stages and method in self.methods
+
+
+DPO_LOSSES = (
+    "sigmoid",
+    "hinge",
+    "ipo",
+    "kto_pair",
+    "sppo_hard",
+    "nca_pair",
+    "dpop",
+    "or",
+    "orpo",
+    "simpo",
+)
+SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup", "polynomial")
+
+OPTIONS: tuple[OptionSpec, ...] = (
+    OptionSpec("learning_rate", "float", 0.003, "learning", 0, 1, above_minimum=True),
+    OptionSpec("num_train_epochs", "float", 40.0, "learning", 0, 10_000, above_minimum=True),
+    OptionSpec("max_steps", "int", -1, "learning", -1, 10_000_000),
+    OptionSpec("per_device_train_batch_size", "int", 16, "learning", 1, 4096),
+    OptionSpec("gradient_accumulation_steps", "int", 1, "learning", 1, 4096),
+    OptionSpec("max_seq_len", "int", 256, "learning", 8, 1_048_576),
+    OptionSpec("lr_scheduler_type", "choice", "cosine", "schedule", choices=SCHEDULERS),
+    OptionSpec("warmup_steps", "int", 20, "schedule", 0, 10_000_000),
+    OptionSpec("weight_decay", "float", 0.0, "schedule", 0, 1),
+    OptionSpec("max_grad_norm", "float", 1.0, "schedule", 0, 1000),
+    OptionSpec("seed", "int", 42, "schedule", 0, 2**31 - 1),
+    OptionSpec("lora_rank", "int", 32, "lora", 1, 1024, methods=("lora",)),
+    OptionSpec("rslora", "bool", False, "lora", methods=("lora",)),
+    OptionSpec("lora_plus_scale", "float", 1.0, "lora", 0, 1000, methods=("lora",), above_minimum=True),
+    OptionSpec("loss_type", "choice", "sigmoid", "preference", choices=DPO_LOSSES, stages=("DPO",)),
+    OptionSpec("beta", "float", 0.1, "preference", 0, 100, stages=("DPO",), above_minimum=True),
+    OptionSpec("logging_steps", "int", 1, "saving", 1, 1_000_000),
+    OptionSpec("eval_steps", "int", 100, "saving", 1, 10_000_000),
+    OptionSpec("save_steps", "int", 200, "saving", 1, 10_000_000),
+    OptionSpec("save_total_limit", "int", 2, "saving", 1, 10_000),
+    OptionSpec("packing", "bool", False, "speed", stages=("PT", "SFT")),
+    OptionSpec("device", "choice", "cpu", "speed", choices=("cpu", "gpu")),
+    OptionSpec("compute_type", "choice", "float32", "speed", choices=("float32", "bf16")),
+)
+OPTIONS_BY_NAME: Mapping[str, OptionSpec] = {spec.name: spec for spec in OPTIONS}
+
+
+def default_options() -> dict[str, OptionValue]:
+    """The values a newcomer starts with."""
+    return {spec.name: spec.default for spec in OPTIONS}
+
+
+def read_option(spec: OptionSpec, given: object) -> OptionValue | Problem:
+    """Turn what a person typed (`1e-3`, `no`, `16`) into the value it means, or say why it cannot be."""
+    match spec.kind:
+        case "bool":
+            value = _read_bool(given)
+        case "int":
+            value = _read_int(given)
+        case "float":
+            value = _read_float(given)
+        case _:
+            value = given if isinstance(given, str) and given in spec.choices else None
+    if value is None:
+        if spec.kind == "choice":
+            return Problem(spec.name, "not_a_choice", {"given": given, "choices": ", ".join(spec.choices)})
+        return Problem(spec.name, f"not_{spec.kind}", {"given": given})
+    if spec.kind in ("int", "float"):
+        assert isinstance(value, int | float)
+        low, high = spec.minimum, spec.maximum
+        if spec.above_minimum and low is not None and value <= low:
+            return Problem(spec.name, "not_above", {"given": given, "minimum": f"{low:g}"})
+        if (low is not None and value < low) or (high is not None and value > high):
+            return Problem(
+                spec.name,
+                "out_of_bounds",
+                {"given": given, "minimum": f"{low:.12g}", "maximum": f"{high:.12g}"},
+            )
+    return value
+
+
+def _read_bool(given: object) -> bool | None:
+    if isinstance(given, bool):
+        return given
+    word = str(given).strip().lower()
+    return True if word in TRUE_WORDS else False if word in FALSE_WORDS else None
+
+
+def _read_float(given: object) -> float | None:
+    if isinstance(given, bool) or given is None:
+        return None
+    try:
+        value = float(str(given).strip())
+    except ValueError:
+        return None
+    # float() takes "nan" and "inf", which no option means.
+    return value if value - value == 0 else None
+
+
+def _read_int(given: object) -> int | None:
+    value = _read_float(given)
+    return int(value) if value is not None and value == int(value) else None

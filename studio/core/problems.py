@@ -1,0 +1,124 @@
+"""Everything that must hold before a run may start."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from studio.core.options import METHODS, OPTIONS, OPTIONS_BY_NAME, STAGES, OptionValue, read_option
+from studio.core.paddleformers import RESERVED_KEYS
+from studio.core.request import TrainRequest
+from studio.errors import Problem
+
+RUN_NAME = re.compile(r"\w[\w.\-]{0,99}")
+# What a model folder must hold for the engine to load it.
+MODEL_FILES = ("config.json", "tokenizer_config.json")
+WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """What the stores found: enough to judge a request without touching a file."""
+
+    model_files: frozenset[str] | None
+    taken_names: frozenset[str]
+    gpus: int = 0
+    free_bytes: int | None = None
+    needed_bytes: int = 0
+
+
+def find_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
+    """Return all problems of a request at once, so nobody fixes them one click at a time.
+
+    Data files are judged apart, by `studio.actions.datasets.find_data_problems`.
+    """
+    return [
+        *_model_problems(request, facts),
+        *_choice_problems(request),
+        *_name_problems(request.name, facts),
+        *_option_problems(request, facts),
+        *_extra_problems(request.extra),
+        *_disk_problems(facts),
+    ]
+
+
+def checked_options(request: TrainRequest) -> dict[str, OptionValue]:
+    """The typed value of every option, defaults for those not given.
+
+    Only for a request without problems: raises ValueError at an option that has one.
+    """
+    values: dict[str, OptionValue] = {}
+    for spec in OPTIONS:
+        applies = spec.applies_to(request.stage, request.method)
+        value = read_option(spec, request.options.get(spec.name, spec.default) if applies else spec.default)
+        if isinstance(value, Problem):
+            raise ValueError(f"{spec.name}: {value.code}")
+        values[spec.name] = value
+    return values
+
+
+def _model_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
+    if not request.model:
+        return [Problem("model", "no_model")]
+    if facts.model_files is None:
+        return [Problem("model", "model_not_found", {"given": request.model})]
+    missing = [name for name in MODEL_FILES if name not in facts.model_files]
+    if not facts.model_files.intersection(WEIGHT_FILES):
+        missing.append(WEIGHT_FILES[0])
+    if missing:
+        return [Problem("model", "not_a_model", {"given": request.model, "missing": ", ".join(missing)})]
+    return []
+
+
+def _choice_problems(request: TrainRequest) -> list[Problem]:
+    found: list[Problem] = []
+    if request.stage not in STAGES:
+        found.append(Problem("stage", "not_a_choice", {"given": request.stage, "choices": ", ".join(STAGES)}))
+    if request.method not in METHODS:
+        found.append(
+            Problem("method", "not_a_choice", {"given": request.method, "choices": ", ".join(METHODS)})
+        )
+    return found
+
+
+def _name_problems(name: str, facts: MachineFacts) -> list[Problem]:
+    if not RUN_NAME.fullmatch(name) or ".." in name:
+        return [Problem("name", "bad_name", {"given": name})]
+    if name in facts.taken_names:
+        return [Problem("name", "name_taken", {"given": name})]
+    return []
+
+
+def _option_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
+    found: list[Problem] = []
+    for name, given in request.options.items():
+        spec = OPTIONS_BY_NAME.get(name)
+        if spec is None:
+            found.append(Problem(name, "unknown_option", {"given": name}))
+            continue
+        value = read_option(spec, given)
+        # An option that does not apply is not sent, so what stands in it cannot hurt.
+        if isinstance(value, Problem) and spec.applies_to(request.stage, request.method):
+            found.append(value)
+    device = request.options.get("device", OPTIONS_BY_NAME["device"].default)
+    if device == "gpu" and facts.gpus == 0:
+        found.append(Problem("device", "no_gpu"))
+    if device == "cpu" and request.options.get("compute_type") == "bf16":
+        found.append(Problem("compute_type", "bf16_on_cpu"))
+    return found
+
+
+def _extra_problems(extra: Mapping[str, object]) -> list[Problem]:
+    found: list[Problem] = []
+    for key in extra:
+        if key in OPTIONS_BY_NAME:
+            found.append(Problem("extra", "key_is_an_option", {"given": key}))
+        elif key in RESERVED_KEYS:
+            found.append(Problem("extra", "key_is_reserved", {"given": key}))
+    return found
+
+
+def _disk_problems(facts: MachineFacts) -> list[Problem]:
+    if facts.free_bytes is not None and facts.free_bytes < facts.needed_bytes:
+        values = {"free": f"{facts.free_bytes / 1e9:.1f}", "needed": f"{facts.needed_bytes / 1e9:.1f}"}
+        return [Problem("name", "disk_too_small", values)]
+    return []

@@ -1,0 +1,223 @@
+"""What PaddleFormers 1.2.0 breaks, mended: one function a fix, each removable when upstream mends it.
+
+Every function says the symptom, when it applies, and is shown by a test of the same name in
+`tests/engine/test_fixes.py`, which runs the engine without it and with it. Loaded through the engine's own
+door (`custom_register_path`, see `hook.py`) in training and export, and directly by the chat server.
+"""
+
+import importlib
+import os
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+# For tests only: names of fixes to leave out, with commas between.
+SKIP_VARIABLE = "STUDIO_SKIP_FIXES"
+
+
+def lora_evaluation() -> None:
+    """LoRA with evaluation: `NameError: name 'GPTModel' is not defined`.
+
+    The trainer names a class that only the optional paddlefleet brings; an empty class answers its
+    `isinstance` with no. PaddleFormers 1.2.0.
+    """
+    from paddleformers.trainer import trainer
+
+    if not hasattr(trainer, "GPTModel"):
+        trainer.GPTModel = type("GPTModel", (), {})
+
+
+def dpo_reference_model() -> None:
+    """DPO with a reference model: `ValueError: level should be O1 or O2`.
+
+    On one CPU process there is nothing to wrap the reference model in. PaddleFormers 1.2.0.
+    """
+    import paddle
+    from paddleformers.cli.train.dpo import dpo_trainer
+
+    wrap = dpo_trainer.DPOTrainer._wrap_ref_model
+
+    def wrap_on_gpu(self: Any, model: Any) -> Any:
+        return wrap(self, model) if paddle.is_compiled_with_cuda() else model
+
+    dpo_trainer.DPOTrainer._wrap_ref_model = wrap_on_gpu
+
+
+def gradient_accumulation() -> None:
+    """Gradient accumulation above 1 on a CPU: `TypeError: device should be gpu, xpu,`.
+
+    The trainer synchronises a device that a CPU build does not have. paddlepaddle 3.3.1.
+    """
+    import paddle
+
+    if not paddle.is_compiled_with_cuda():
+        paddle.device.synchronize = lambda *_, **__: None
+
+
+def resume() -> None:
+    """Resuming from `checkpoint-N` on one process: `'Fleet' object has no attribute '_hcg'`.
+
+    Nobody initialises the hybrid group there; None is what the caller takes for "not parallel".
+    PaddleFormers 1.2.0.
+    """
+    from paddle.distributed import fleet
+
+    asked = fleet.get_hybrid_communicate_group
+
+    def group_or_none() -> Any:
+        try:
+            return asked()
+        except AttributeError:
+            return None
+
+    fleet.get_hybrid_communicate_group = group_or_none
+
+
+def rms_norm() -> None:
+    """RMSNorm on a CPU: the kernel `fused_rms_norm_ext` is not registered.
+
+    The same formula in plain operations: x / sqrt(mean(x²) + ε) · w, in float32. PaddleFormers 1.2.0.
+    """
+    import paddle
+    from paddleformers.nn import norm
+
+    def plain_rms_norm(x: Any, weight: Any, epsilon: float, *_: Any, **__: Any) -> tuple[Any]:
+        wide = x.astype("float32")
+        return (wide * paddle.rsqrt(wide.pow(2).mean(-1, keepdim=True) + epsilon) * weight,)
+
+    if not paddle.is_compiled_with_cuda():
+        norm.fused_rms_norm_ext = plain_rms_norm
+
+
+def contiguous_export() -> None:
+    """LoRA export writes wrong weights with exit status 0: safetensors 0.8 stores arrays that are not
+    contiguous in scrambled order. PaddleFormers 1.2.0 with safetensors 0.8.0.
+    """
+    import numpy as np
+    from paddleformers.mergekit import merge_model
+
+    save = merge_model.save_file
+
+    def save_contiguous(tensors: dict[str, Any], filename: Any, metadata: Any = None) -> Any:
+        whole = {
+            name: np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value
+            for name, value in tensors.items()
+        }
+        return save(whole, filename, metadata=metadata)
+
+    merge_model.save_file = save_contiguous
+
+
+def fused_qkv_export() -> None:
+    """LoRA export writes wrong weights with exit status 0: training groups the fused qkv adapter by
+    key-value head (q…q k v, q…q k v, …), export splits it as if it were all q, all k, all v.
+
+    The B matrix, shape (rank, (heads + 2 · kv heads) · head size), is put in the order that export expects
+    before it splits. PaddleFormers 1.2.0.
+    """
+    import numpy as np
+    from paddleformers.mergekit import merge_model
+
+    split = merge_model.MergeModel.split_fuse_lora_state_dict
+
+    def split_grouped(self: Any, base: Any, lora: dict[str, Any]) -> Any:
+        from paddleformers.transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(self.merge_config.base_model_path)
+        heads = config.num_attention_heads
+        groups = getattr(config, "num_key_value_heads", None) or heads
+        for name in [name for name in lora if name.endswith(".qkv_proj.lora_B")]:
+            matrix = lora[name]
+            rank, width = matrix.shape
+            head = width // (heads + 2 * groups)
+            query_end = heads // groups * head
+            parts = np.split(matrix.reshape(rank, groups, -1), [query_end, query_end + head], axis=2)
+            ordered = np.concatenate([part.reshape(rank, -1) for part in parts], axis=1)
+            lora[name] = np.ascontiguousarray(ordered)
+        return split(self, base, lora)
+
+    merge_model.MergeModel.split_fuse_lora_state_dict = split_grouped
+
+
+def ernie_cache() -> None:
+    """ERNIE 4.5 generation never uses its KV cache, so each token costs the whole context again.
+
+    The update between two tokens forgets `past_key_values`. The model's `config.use_cache` must be True
+    too. PaddleFormers 1.2.0.
+    """
+    from paddleformers.transformers.ernie4_5 import modeling
+
+    update = modeling.Ernie4_5PretrainedModel.update_model_kwargs_for_generation
+
+    def update_with_cache(outputs: Any, model_kwargs: Any, is_encoder_decoder: bool = False) -> Any:
+        model_kwargs = update(outputs, model_kwargs, is_encoder_decoder)
+        cache = getattr(outputs, "past_key_values", None)
+        if cache is not None:
+            model_kwargs["past_key_values"] = cache
+        return model_kwargs
+
+    modeling.Ernie4_5PretrainedModel.update_model_kwargs_for_generation = staticmethod(update_with_cache)
+
+
+def qwen_without_paddlefleet() -> None:
+    """Qwen 2 and 3: `paddlefleet is required`, a package that is on no index.
+
+    Their older single-process classes are still there; they take the place of the new ones.
+    PaddleFormers 1.2.0.
+    """
+    from paddleformers.trainer import trainer
+    from paddleformers.utils.import_utils import is_paddlefleet_available
+
+    provider = "paddleformers.transformers.gpt_provider"
+    if is_paddlefleet_available() or provider in sys.modules:
+        return
+
+    @dataclass
+    class GPTModelProvider:
+        transform_rules: dict[str, Any] = field(default_factory=dict)
+
+    module = types.ModuleType(provider)
+    module.GPTModelProvider = GPTModelProvider  # type: ignore[attr-defined]
+    module.GPTModel = getattr(trainer, "GPTModel", type("GPTModel", (), {}))  # type: ignore[attr-defined]
+    sys.modules[provider] = module
+    for package, family in (("qwen2", "Qwen2"), ("qwen3", "Qwen3")):
+        modeling = importlib.import_module(f"paddleformers.transformers.{package}.modeling")
+        older = getattr(modeling, f"{family}ForCausalLMDeprecated")
+        older.__name__ = older.__qualname__ = f"{family}ForCausalLM"
+        setattr(modeling, f"{family}ForCausalLM", older)
+
+
+def cpu_data_parallel() -> None:
+    """Several processes on a CPU: `.cuda()` finds no available device. paddlepaddle 3.3.1."""
+    import paddle
+
+    if not paddle.is_compiled_with_cuda():
+        paddle.Tensor.cuda = lambda self, *_, **__: self
+
+
+FIXES: tuple[Callable[[], None], ...] = (
+    lora_evaluation,
+    dpo_reference_model,
+    gradient_accumulation,
+    resume,
+    rms_norm,
+    contiguous_export,
+    fused_qkv_export,
+    ernie_cache,
+    qwen_without_paddlefleet,
+    cpu_data_parallel,
+)
+
+_applied: set[str] = set()
+
+
+def apply_fixes() -> list[str]:
+    """Apply every fix that was not applied yet; returns the names of all that are in force."""
+    skipped = os.environ.get(SKIP_VARIABLE, "").split(",")
+    for fix in FIXES:
+        if fix.__name__ not in skipped and fix.__name__ not in _applied:
+            fix()
+            _applied.add(fix.__name__)
+    return sorted(_applied)

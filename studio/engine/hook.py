@@ -1,0 +1,107 @@
+"""Our door into the engine: PaddleFormers runs this file when `custom_register_path` names it.
+
+It applies the fixes and adds one trainer callback, which appends `<output_dir>/studio/metrics.jsonl`,
+reports phases, and saves and stops when `<output_dir>/studio/stop` appears or SIGTERM comes. Without that
+one key the config is a plain PaddleFormers config.
+"""
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+# Under the distributed launcher the working directory is not on the module path.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from paddleformers.trainer import trainer as engine_trainer  # noqa: E402
+from paddleformers.trainer.trainer_callback import TrainerCallback  # noqa: E402
+
+from studio.engine.fixes import apply_fixes  # noqa: E402
+
+TOKENS_PER_S = "interval_tokens_per_second_per_device"
+
+
+class StudioCallback(TrainerCallback):
+    """Writes what happens, a line each, and stops the run when asked."""
+
+    def __init__(self) -> None:
+        self._file: TextIO | None = None
+        self._folder = Path()
+        self._terminated = False
+        self._phase = ""
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._folder = Path(args.output_dir) / "studio"
+        signal.signal(signal.SIGTERM, self._on_terminate)
+        if state.is_world_process_zero:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._file = (self._folder / "metrics.jsonl").open("a", encoding="utf-8")
+        self._write("begin", state, total_steps=state.max_steps)
+        self._enter("training", state)
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._enter("training", state)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        if self._terminated or (self._folder / "stop").exists():
+            self._enter("saving", state)
+            control.should_save = True
+            control.should_training_stop = True
+        return control
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        numbers = _numbers(logs)
+        # The summary after the last step repeats averages under the same names' prefix; it is no step.
+        if "loss" in numbers:
+            if TOKENS_PER_S in numbers:
+                numbers["tokens_per_s"] = numbers.pop(TOKENS_PER_S)
+            self._write("log", state, **numbers)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
+        self._write("eval", state, **_numbers(metrics))
+        self._enter("training", state)
+
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._enter("evaluating", state)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._write("save", state)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._enter("saving", state)
+        self._write("end", state)
+
+    def _on_terminate(self, *_: Any) -> None:
+        self._terminated = True
+
+    def _enter(self, phase: str, state: Any) -> None:
+        if phase != self._phase:
+            self._phase = phase
+            self._write("phase", state, phase=phase)
+
+    def _write(self, kind: str, state: Any, **values: Any) -> None:
+        if self._file is None:
+            return
+        record = {"kind": kind, "time": time.time(), "step": state.global_step, **values}
+        self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+
+def _numbers(logs: Any) -> dict[str, float]:
+    """The numeric entries; the step is ours, and a NaN is kept (as JSON's NaN), since it is the news."""
+    kept: dict[str, float] = {}
+    for name, value in (logs or {}).items():
+        if name in ("global_step", "step", "time", "kind") or isinstance(value, bool):
+            continue
+        try:
+            kept[name] = float(value)
+        except (TypeError, ValueError):
+            continue
+    return kept
+
+
+apply_fixes()
+if not any(callback is StudioCallback for callback in engine_trainer.DEFAULT_CALLBACKS):
+    engine_trainer.DEFAULT_CALLBACKS.append(StudioCallback)

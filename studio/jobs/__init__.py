@@ -1,0 +1,1 @@
+"""Processes and sockets: supervise, stop, and talk to model servers."""

@@ -1,0 +1,138 @@
+"""Start jobs that outlive the studio, and helpers that must not."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from studio.core.command import Command
+from studio.errors import JobFailed
+from studio.jobs.processes import end_job, is_alive
+from studio.stores.atomic import write_json
+from studio.stores.runs import JobPaths, ask_stop, read_json, write_state
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+# The engine is one process or many; none of them is told the studio's secrets.
+SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "CREDENTIAL")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of a job, and the files that must be there when it has ended well."""
+
+    name: str
+    command: Command
+    makes: tuple[Path, ...] = ()
+
+
+def scrubbed_environment() -> dict[str, str]:
+    """Our environment without secrets, with the checkout on the module path."""
+    kept = {k: v for k, v in os.environ.items() if not any(word in k.upper() for word in SECRET_WORDS)}
+    return {**kept, "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
+
+
+def start_job(folder: Path, steps: Sequence[Step], locks: Sequence[Path] = ()) -> None:
+    """Hand a job to a supervisor of its own, detached from this process."""
+    described = [
+        {
+            "name": step.name,
+            "argv": list(step.command.argv),
+            "env": dict(step.command.env),
+            "folder": step.command.folder,
+            "makes": [str(path) for path in step.makes],
+        }
+        for step in steps
+    ]
+    write_json(JobPaths(folder).job, {"steps": described, "locks": [str(lock) for lock in locks]})
+    write_state(folder, state="queued", created_at=time.time(), phase="queued")
+    with (folder / "supervisor.txt").open("ab") as output:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "studio.jobs.supervisor", str(folder)],
+            cwd=CHECKOUT,
+            env=scrubbed_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    # Somebody must collect the exit status while the studio lives, or a zombie stays.
+    threading.Thread(target=supervisor.wait, daemon=True).start()
+
+
+def job_state(folder: Path) -> dict[str, object]:
+    """A job's state as it is: one whose processes are gone without a word is `lost`."""
+    state = read_json(JobPaths(folder).state)
+    if state.get("state") not in ("queued", "preparing", "running", "stopping"):
+        return state
+    if is_alive(state.get("supervisor_pid"), state.get("supervisor_started")):
+        return state
+    if is_alive(state.get("pid"), state.get("pid_started")):
+        return state
+    # A supervisor takes a moment to write its first line.
+    if "supervisor_pid" not in state and time.time() - float(state.get("created_at", 0)) < 20:
+        return state
+    # It may have ended, in order, between the two looks.
+    again = read_json(JobPaths(folder).state)
+    return again if again != state else {**state, "state": "lost"}
+
+
+def stop_job(folder: Path, *, now: bool) -> None:
+    """Ask a job to stop, and do it ourselves when nobody supervises it any more."""
+    ask_stop(folder, "now" if now else "save")
+    state = read_json(JobPaths(folder).state)
+    supervised = is_alive(state.get("supervisor_pid"), state.get("supervisor_started"))
+    if not supervised and "supervisor_pid" in state:
+        end_job(folder, 5)
+        write_state(folder, state="stopped", ended_at=time.time())
+
+
+def wait_job(folder: Path, poll_s: float = 0.2) -> dict[str, object]:
+    """Wait until a job has ended and return its last state."""
+    while (state := job_state(folder)).get("state") in ("queued", "preparing", "running", "stopping"):
+        time.sleep(poll_s)
+    return state
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+class TetheredProcess:
+    """A process that ends with the studio, also when the studio is killed: it holds our end of a pipe."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], log: IO[bytes]) -> None:
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "studio.jobs.tether", *argv],
+                cwd=CHECKOUT,
+                env={**scrubbed_environment(), **env},
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise JobFailed("cannot_start", command=argv[0], reason=error.strerror) from error
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def stop(self, grace_s: float = 10) -> None:
+        """Let go of the tether; returns when the process and all it started are gone."""
+        if self.process.stdin:
+            self.process.stdin.close()
+        try:
+            self.process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()

@@ -1,0 +1,58 @@
+"""VisualDL's own server, for one click."""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+from studio.errors import JobFailed
+from studio.jobs.launch import TetheredProcess, free_port
+
+START_TIMEOUT_S = 60
+# `-m visualdl` does not exist; this is what its console script calls.
+ENTRY = "from visualdl.server.app import main; main()"
+
+
+class VisualDLServer:
+    """A VisualDL process on a free port of 127.0.0.1, which ends with the studio."""
+
+    def __init__(self, logs: Path, language: str) -> None:
+        port = free_port()
+        self.address = f"http://127.0.0.1:{port}/app"
+        self._log = tempfile.TemporaryFile()
+        # Without --language its page fails for a client that sends no Accept-Language header.
+        arguments = [
+            "--logdir",
+            str(logs),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--language",
+            language,
+        ]
+        self._process = TetheredProcess([sys.executable, "-c", ENTRY, *arguments], {}, self._log)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.is_running
+
+    def wait_until_ready(self) -> None:
+        """Return when its page opens. Raises JobFailed."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and self.is_running:
+            try:
+                if httpx.get(f"{self.address}/index", timeout=5, trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.2)
+        self._log.seek(0)
+        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
+        self.stop()
+        raise JobFailed("visualdl_failed", reason=lines[-1] if lines else "-")
+
+    def stop(self) -> None:
+        self._process.stop()
+        self._log.close()

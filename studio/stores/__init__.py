@@ -1,0 +1,1 @@
+"""What is on disk: runs, the dataset registry, data files, models."""

@@ -1,0 +1,27 @@
+"""Where a studio keeps its things."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A folder that holds the registry, the data, the runs and the models."""
+
+    root: Path
+
+    @property
+    def registry(self) -> Path:
+        return self.root / "dataset_registry.json"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def saves(self) -> Path:
+        return self.root / "saves"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"

@@ -1,0 +1,136 @@
+"""Run folders: `saves/<model>/<method>/<run>/`, the one truth about a run."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from studio.core.request import TrainRequest
+from studio.errors import NotFound
+from studio.stores.atomic import write_json, write_text
+from studio.stores.home import Home
+
+HF_CHECKPOINT = re.compile(r"hf_checkpoint-(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """Where each thing of a run lies. `output` is the engine's; what is the studio's is in `job`."""
+
+    output: Path
+
+    @property
+    def job(self) -> Path:
+        return self.output / "studio"
+
+    @property
+    def request(self) -> Path:
+        return self.job / "request.json"
+
+    @property
+    def config(self) -> Path:
+        return self.job / "train.yaml"
+
+    @property
+    def data(self) -> Path:
+        return self.job / "data"
+
+    @property
+    def metrics(self) -> Path:
+        return self.job / "metrics.jsonl"
+
+    @property
+    def visualdl(self) -> Path:
+        return self.job / "visualdl"
+
+    @property
+    def exports(self) -> Path:
+        return self.job / "exports"
+
+
+@dataclass(frozen=True, slots=True)
+class JobPaths:
+    """The files by which a supervised job is asked, stopped and read."""
+
+    folder: Path
+
+    @property
+    def job(self) -> Path:
+        return self.folder / "job.json"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.json"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    @property
+    def stop(self) -> Path:
+        return self.folder / "stop"
+
+
+def find_run_folders(home: Home) -> Iterator[Path]:
+    """Every folder that holds a run, in no order."""
+    for request in home.saves.glob("*/*/*/studio/request.json"):
+        yield request.parent.parent
+
+
+def find_run_folder(home: Home, run: str) -> Path:
+    """The folder of `model/method/name`, or of a bare name (run names are unique in a home).
+
+    Raises NotFound, naming what there is.
+    """
+    folders = list(find_run_folders(home))
+    for folder in folders:
+        if run in (folder.name, run_id(home, folder)):
+            return folder
+    raise NotFound("unknown_run", "run", given=run, known=", ".join(sorted(f.name for f in folders)) or "-")
+
+
+def run_id(home: Home, folder: Path) -> str:
+    return folder.relative_to(home.saves).as_posix()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of ours; an empty one when the file is missing (a run that is being written)."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return cast("dict[str, Any]", value)
+
+
+def read_request(folder: Path) -> TrainRequest:
+    return TrainRequest.from_json(read_json(RunPaths(folder).request)["request"])
+
+
+def write_state(folder: Path, **fields: object) -> None:
+    """Change some fields of a job's `state.json` and keep the rest."""
+    path = JobPaths(folder).state
+    write_json(path, {**read_json(path), **fields})
+
+
+def ask_stop(folder: Path, how: str) -> None:
+    """Leave the request that the supervisor and the engine hook look for: `save` or `now`."""
+    write_text(JobPaths(folder).stop, how)
+
+
+def find_checkpoints(folder: Path) -> list[int]:
+    """Steps of the checkpoints that can be loaded, in order."""
+    found = (HF_CHECKPOINT.fullmatch(path.name) for path in folder.glob("hf_checkpoint-*"))
+    return sorted(int(match[1]) for match in found if match)
+
+
+def checkpoint_folder(folder: Path, step: int | None) -> Path:
+    """The folder of a checkpoint, or of the final weights for None. Raises NotFound."""
+    if step is None:
+        return folder
+    path = folder / f"hf_checkpoint-{step}"
+    if not path.is_dir():
+        known = ", ".join(str(known) for known in find_checkpoints(folder)) or "-"
+        raise NotFound("unknown_checkpoint", "checkpoint", given=step, known=known)
+    return path

@@ -1,0 +1,98 @@
+"""The training options: label and help of each, and their groups."""
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "group.learning": ("Learning", "学习"),
+    "group.schedule": ("Schedule and regularisation", "调度与正则"),
+    "group.lora": ("LoRA", "LoRA"),
+    "group.preference": ("Preference (DPO)", "偏好对齐（DPO）"),
+    "group.saving": ("Logging, evaluation, checkpoints", "日志、评估与检查点"),
+    "group.speed": ("Device and speed", "设备与速度"),
+    "option.learning_rate": ("Learning rate", "学习率"),
+    "option.learning_rate.help": (
+        "Peak step size. Too high and the loss explodes; too low and nothing is learnt.",
+        "步长的峰值。过高会使损失发散，过低则学不到东西。",
+    ),
+    "option.num_train_epochs": ("Epochs", "训练轮数"),
+    "option.num_train_epochs.help": (
+        "How often every row is seen; fractions are possible.",
+        "每行数据被看到的次数，可为小数。",
+    ),
+    "option.max_steps": ("Max steps", "最大步数"),
+    "option.max_steps.help": (
+        "Ends the run at this step; −1 leaves it to the epochs.",
+        "到此步结束；−1 表示由轮数决定。",
+    ),
+    "option.per_device_train_batch_size": ("Batch size per device", "单设备批大小"),
+    "option.per_device_train_batch_size.help": (
+        "Rows a step on each device. Memory grows with it.",
+        "每个设备每步的行数，显存随之增长。",
+    ),
+    "option.gradient_accumulation_steps": ("Gradient accumulation", "梯度累积"),
+    "option.gradient_accumulation_steps.help": (
+        "Batches summed before one update: a larger batch without more memory.",
+        "累积若干批后更新一次：不增加显存而增大批量。",
+    ),
+    "option.max_seq_len": ("Max sequence length", "最大序列长度"),
+    "option.max_seq_len.help": (
+        "Tokens a row; what is longer is cut at the right.",
+        "每行的 token 数，超出部分从右侧截断。",
+    ),
+    "option.lr_scheduler_type": ("Learning rate schedule", "学习率调度"),
+    "option.lr_scheduler_type.help": (
+        "How the learning rate falls over the run.",
+        "学习率在训练中如何下降。",
+    ),
+    "option.warmup_steps": ("Warm-up steps", "预热步数"),
+    "option.warmup_steps.help": (
+        "Steps in which the learning rate rises from 0.",
+        "学习率从 0 升到峰值的步数。",
+    ),
+    "option.weight_decay": ("Weight decay", "权重衰减"),
+    "option.weight_decay.help": (
+        "Pulls weights towards 0, against overfitting.",
+        "把权重拉向 0，抑制过拟合。",
+    ),
+    "option.max_grad_norm": ("Max gradient norm", "最大梯度范数"),
+    "option.max_grad_norm.help": ("Longer gradients are scaled down to this.", "超过此值的梯度会被缩小。"),
+    "option.seed": ("Seed", "随机种子"),
+    "option.seed.help": ("The same seed gives the same run.", "相同的种子得到相同的训练。"),
+    "option.lora_rank": ("LoRA rank", "LoRA 秩"),
+    "option.lora_rank.help": (
+        "Width of the adapter: more capacity, more memory. The scale is 2 × rank.",
+        "适配器的宽度：越大容量越大、显存越多。缩放系数为 2 × 秩。",
+    ),
+    "option.rslora": ("rsLoRA", "rsLoRA"),
+    "option.rslora.help": (
+        "Scale by the root of the rank, steadier at high rank.",
+        "按秩的平方根缩放，高秩时更稳定。",
+    ),
+    "option.lora_plus_scale": ("LoRA+ scale", "LoRA+ 倍数"),
+    "option.lora_plus_scale.help": (
+        "Learning rate of the B matrices as a multiple; 1 is plain LoRA.",
+        "B 矩阵学习率的倍数；1 即普通 LoRA。",
+    ),
+    "option.loss_type": ("DPO loss", "DPO 损失"),
+    "option.loss_type.help": ("Which preference loss is minimised.", "所最小化的偏好损失。"),
+    "option.beta": ("DPO beta", "DPO beta"),
+    "option.beta.help": ("How firmly the model is held to the reference.", "模型与参考模型的约束强度。"),
+    "option.logging_steps": ("Log every", "日志间隔"),
+    "option.logging_steps.help": ("Steps between two points of the chart.", "图上两点之间的步数。"),
+    "option.eval_steps": ("Evaluate every", "评估间隔"),
+    "option.eval_steps.help": ("Steps between evaluations on the evaluation set.", "两次评估之间的步数。"),
+    "option.save_steps": ("Save every", "保存间隔"),
+    "option.save_steps.help": ("Steps between checkpoints.", "两个检查点之间的步数。"),
+    "option.save_total_limit": ("Checkpoints kept", "保留检查点数"),
+    "option.save_total_limit.help": ("Older ones are deleted.", "更早的会被删除。"),
+    "option.packing": ("Packing", "序列打包"),
+    "option.packing.help": (
+        "Several short rows in one sequence: less padding, faster.",
+        "多行拼成一条序列：填充更少，更快。",
+    ),
+    "option.device": ("Device", "设备"),
+    "option.device.help": ("Where the run computes.", "训练所用的设备。"),
+    "option.compute_type": ("Precision", "精度"),
+    "option.compute_type.help": (
+        "float32 on a CPU; bf16 halves the memory on a GPU.",
+        "CPU 上用 float32；GPU 上 bf16 显存减半。",
+    ),
+}

@@ -1,0 +1,174 @@
+"""What is wrong and what would work: errors, problems, causes of a failed run, the command line."""
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "problem.no_model": ("Choose a model.", "请选择一个模型。"),
+    "problem.model_not_found": (
+        "There is no folder {given}. Choose a model of the list, or give the path of a model folder.",
+        "文件夹 {given} 不存在。请从列表中选择模型，或填写模型文件夹的路径。",
+    ),
+    "problem.not_a_model": (
+        "{given} is not a model folder: it lacks {missing}.",
+        "{given} 不是模型文件夹：缺少 {missing}。",
+    ),
+    "problem.not_a_choice": (
+        "“{given}” is not possible. Choose one of: {choices}.",
+        "不支持“{given}”。可选值：{choices}。",
+    ),
+    "problem.not_bool": ("“{given}” is neither yes nor no.", "“{given}” 既不是“是”也不是“否”。"),
+    "problem.not_int": (
+        "“{given}” is not a whole number. Give one such as 16.",
+        "“{given}” 不是整数。请填写类似 16 的数。",
+    ),
+    "problem.not_float": (
+        "“{given}” is not a number. Give one such as 0.001 or 1e-3.",
+        "“{given}” 不是数字。请填写类似 0.001 或 1e-3 的数。",
+    ),
+    "problem.not_above": (
+        "{given} is too small: it must be above {minimum}.",
+        "{given} 太小：必须大于 {minimum}。",
+    ),
+    "problem.out_of_bounds": (
+        "{given} is outside of {minimum} to {maximum}.",
+        "{given} 超出范围 {minimum} 到 {maximum}。",
+    ),
+    "problem.bad_name": (
+        "“{given}” cannot be a name. Use letters, digits, “-”, “_” and “.”, beginning with a letter or digit.",
+        "“{given}” 不能用作名称。请使用文字、数字、“-”、“_” 和 “.”，并以文字或数字开头。",
+    ),
+    "problem.name_taken": (
+        "A run called {given} exists already. Choose another name.",
+        "名为 {given} 的运行已存在。请换一个名称。",
+    ),
+    "problem.unknown_option": ("There is no option called {given}.", "没有名为 {given} 的选项。"),
+    "problem.no_gpu": (
+        "This machine has no NVIDIA GPU that the driver shows. Choose cpu.",
+        "本机没有驱动可见的 NVIDIA GPU。请选择 cpu。",
+    ),
+    "problem.bf16_on_cpu": (
+        "On a CPU the engine computes in float32. Choose float32.",
+        "在 CPU 上引擎以 float32 计算。请选择 float32。",
+    ),
+    "problem.key_is_an_option": (
+        "{given} has a field of its own on this page. Set it there.",
+        "{given} 在本页有专门的输入框，请在那里设置。",
+    ),
+    "problem.key_is_reserved": (
+        "{given} is set by the studio itself and cannot be given here.",
+        "{given} 由工作台自行设置，不能在这里填写。",
+    ),
+    "problem.unknown_engine_key": (
+        "The engine knows no argument {given}.",
+        "引擎没有名为 {given} 的参数。",
+    ),
+    "problem.disk_too_small": (
+        "The disk has {free} GB free and the run may need {needed} GB. Make room first.",
+        "磁盘剩余 {free} GB，而此运行可能需要 {needed} GB。请先腾出空间。",
+    ),
+    "problem.no_dataset": ("Choose at least one dataset.", "请至少选择一个数据集。"),
+    # Why a job ended.
+    "problem.engine_error": ("The engine stopped with: {reason}", "引擎因错误停止：{reason}"),
+    "problem.engine_failed": (
+        "The engine ended with exit status {exit_code}. Its log says more.",
+        "引擎以状态 {exit_code} 退出，详情见日志。",
+    ),
+    "problem.killed": (
+        "The process was killed by {signal}. If nobody did that, the machine may have run out of memory.",
+        "进程被信号 {signal} 终止。若非人为，可能是机器内存不足。",
+    ),
+    "problem.nothing_written": (
+        "The engine ended without an error but did not write {path}.",
+        "引擎没有报错，但没有写出 {path}。",
+    ),
+    "problem.log_flood": (
+        "The engine wrote more than {limit} of log and was stopped.",
+        "引擎写出的日志超过 {limit}，已被停止。",
+    ),
+    "problem.cannot_start": ("{command} could not be started: {reason}.", "无法启动 {command}：{reason}。"),
+    "problem.lost": (
+        "The run was cut off: its processes are gone without having said why (a reboot, or a kill).",
+        "运行被中断：其进程已消失且未留下原因（重启或被终止）。",
+    ),
+    # Errors.
+    "error.request_refused": ("{count} things to fix before the start.", "开始前有 {count} 处需要修正。"),
+    "error.unknown_run": ("There is no run {given}. Known: {known}.", "没有运行 {given}。已有：{known}。"),
+    "error.unknown_checkpoint": (
+        "There is no checkpoint {given}. Known: {known}.",
+        "没有检查点 {given}。已有：{known}。",
+    ),
+    "error.run_has_ended": ("{run} has ended already ({state}).", "{run} 已经结束（{state}）。"),
+    "error.disk_full": ("The disk is full: {path} could not be written.", "磁盘已满：无法写入 {path}。"),
+    "error.write_failed": ("{path} could not be written: {reason}.", "无法写入 {path}：{reason}。"),
+    "error.demo_model_failed": ("The demo model could not be made: {reason}", "无法生成演示模型：{reason}"),
+    "error.cannot_start": ("{command} could not be started: {reason}.", "无法启动 {command}：{reason}。"),
+    "error.no_model": ("Choose a model.", "请选择一个模型。"),
+    "error.model_not_found": (
+        "There is no model, run or folder {given}.",
+        "没有名为 {given} 的模型、运行或文件夹。",
+    ),
+    "error.not_a_model": (
+        "{given} is not a model folder: it lacks {missing}.",
+        "{given} 不是模型文件夹：缺少 {missing}。",
+    ),
+    "error.not_an_adapter": ("{given} is not a LoRA adapter.", "{given} 不是 LoRA 适配器。"),
+    "error.adapter_without_base": (
+        "{given} is a LoRA adapter. Choose its base as the model and add it as an adapter.",
+        "{given} 是 LoRA 适配器。请选择其基座为模型，并把它加为适配器。",
+    ),
+    "error.adapter_of_other_base": (
+        "The adapter {adapter} was trained on {expected}, not on {given}.",
+        "适配器 {adapter} 基于 {expected} 训练，而不是 {given}。",
+    ),
+    "error.broken_weights": (
+        "The weights in {path} cannot be read: {reason}",
+        "无法读取 {path} 中的权重：{reason}",
+    ),
+    "error.unsupported_architecture": (
+        "The engine cannot run {given}.",
+        "引擎不支持 {given}。",
+    ),
+    "error.model_load_failed": ("The model could not be loaded: {reason}", "无法加载模型：{reason}"),
+    "error.model_load_timeout": (
+        "The model did not load within {seconds} s.",
+        "模型在 {seconds} 秒内未加载完成。",
+    ),
+    "error.endpoint_refused": ("The model refused: {reason}", "模型拒绝了请求：{reason}"),
+    "error.endpoint_failed": ("The model does not answer: {reason}", "模型没有响应：{reason}"),
+    "error.server_ended": ("The server has ended.", "服务已结束。"),
+    "error.not_a_lora_run": (
+        "{run} holds no LoRA adapter, so there is nothing to merge; a full run is a model already.",
+        "{run} 没有 LoRA 适配器，无需合并；全参运行本身就是模型。",
+    ),
+    "error.target_taken": ("{given} exists already. Choose another name.", "{given} 已存在。请换一个名称。"),
+    "error.export_is_running": ("An export to {given} is running already.", "到 {given} 的导出正在进行。"),
+    "error.bad_target": (
+        "“{given}” cannot be a target. Give a name, or an absolute path.",
+        "“{given}” 不能作为目标。请填写名称或绝对路径。",
+    ),
+    "error.visualdl_failed": ("VisualDL could not be started: {reason}", "无法启动 VisualDL：{reason}"),
+    "error.bad_config": ("{given} cannot be read as a config: {reason}", "无法把 {given} 读作配置：{reason}"),
+    "error.bad_key": ("“{given}” is not KEY=VALUE.", "“{given}” 不是 KEY=VALUE 的形式。"),
+    "error.only_loopback": (
+        "{given} is refused: without a password the studio listens on this machine only (127.0.0.1).",
+        "拒绝 {given}：没有密码时，工作台只在本机（127.0.0.1）监听。",
+    ),
+    "error.port_taken": (
+        "Port {port} is in use. Choose another with --port.",
+        "端口 {port} 已被占用，请用 --port 换一个。",
+    ),
+    "error.interrupted": ("Interrupted.", "已中断。"),
+    # The command line's own help.
+    "cli.datasets": ("datasets: list, add, check, show", "数据集：list、add、check、show"),
+    "cli.datasets_list": ("list the registered datasets", "列出已注册的数据集"),
+    "cli.datasets_add": ("register a file", "注册一个文件"),
+    "cli.datasets_check": ("check every row", "检查每一行"),
+    "cli.datasets_show": ("show a page of rows", "按页查看"),
+    "cli.preview": ("print the command a run would be", "显示将要执行的命令"),
+    "cli.train": ("start a run", "开始训练"),
+    "cli.runs": ("list runs, or show one", "列出运行，或查看一个"),
+    "cli.runs_show": ("show one run", "查看一个运行"),
+    "cli.stop": ("stop a run", "停止一个运行"),
+    "cli.export": ("merge a LoRA run into its base", "把 LoRA 运行合并到基座"),
+    "cli.chat": ("ask a model one question", "向模型提一个问题"),
+    "cli.serve": ("serve a model, OpenAI-compatible", "以 OpenAI 兼容接口提供模型服务"),
+    "cli.serving": ("Serving at {address} — Ctrl+C ends it.", "服务地址 {address}，按 Ctrl+C 结束。"),
+}
