@@ -1,0 +1,65 @@
+"""`dataset_registry.json`: which data there is, in LLaMA-Factory's `dataset_info.json` terms."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from filelock import FileLock
+
+from studio.errors import NotFound, StudioError
+from studio.stores.atomic import write_json
+from studio.stores.home import Home
+
+Registry = dict[str, dict[str, Any]]
+LOCK_TIMEOUT_S = 30
+
+
+def read_registry(home: Home) -> Registry:
+    """All entries by name; empty when there is no file. Raises StudioError when it is broken."""
+    try:
+        value = json.loads(home.registry.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError) as error:
+        raise StudioError("broken_registry", "registry", path=str(home.registry), reason=str(error)) from error
+    if not isinstance(value, dict) or not all(isinstance(entry, dict) for entry in cast("Any", value).values()):
+        reason = "it must be an object of objects"
+        raise StudioError("broken_registry", "registry", path=str(home.registry), reason=reason)
+    return cast("Registry", value)
+
+
+def find_entry(home: Home, name: str) -> dict[str, Any]:
+    """One entry. Raises NotFound, naming what there is."""
+    registry = read_registry(home)
+    if name not in registry:
+        raise NotFound("unknown_dataset", "dataset", given=name, known=", ".join(registry) or "-")
+    return registry[name]
+
+
+def add_entry(home: Home, name: str, entry: Mapping[str, Any]) -> None:
+    """Add an entry; what others added meanwhile is kept. Raises StudioError when the name is taken."""
+    with _lock(home):
+        registry = read_registry(home)
+        if name in registry:
+            raise StudioError("dataset_taken", "name", given=name)
+        write_json(home.registry, {**registry, name: dict(entry)})
+
+
+def remove_entry(home: Home, name: str) -> None:
+    """Take an entry out; its file stays. Raises NotFound."""
+    with _lock(home):
+        registry = read_registry(home)
+        if name not in registry:
+            raise NotFound("unknown_dataset", "dataset", given=name, known=", ".join(registry) or "-")
+        write_json(home.registry, {known: entry for known, entry in registry.items() if known != name})
+
+
+def entry_file(home: Home, entry: Mapping[str, Any]) -> Path | None:
+    """The file of an entry, relative names under `data/`; None for an entry that names a hub instead."""
+    name = entry.get("file_name")
+    return home.data / name if isinstance(name, str) and name else None
+
+
+def _lock(home: Home) -> FileLock:
+    return FileLock(home.registry.with_name(f".{home.registry.name}.lock"), timeout=LOCK_TIMEOUT_S)
