@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from studio.texts import say
+from studio.texts import say, word_error
 
 
 def main() -> int:
@@ -36,7 +36,7 @@ def main() -> int:
         make_demo_model(home)
         serve(home, flags.host, flags.port)
     except StudioError as error:
-        print(say(f"error.{error.code}", **error.values))
+        print(word_error(error, "en"))
         return 1
     return 0
 

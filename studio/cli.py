@@ -21,7 +21,7 @@ from studio.actions.home import make_demo_model, open_home
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused, StudioError
 from studio.stores.home import Home
-from studio.texts import LANGUAGES, say
+from studio.texts import LANGUAGES, say, word_error, word_problem
 
 Answer = dict[str, Any]
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         problems = [f"{problem.field}: {word_problem(problem, language)}" for problem in error.problems]
         return _fail(flags, "\n".join(problems), problems=[_plain(problem) for problem in error.problems])
     except StudioError as error:
-        return _fail(flags, say(f"error.{error.code}", language, **error.values), code=error.code)
+        return _fail(flags, word_error(error, language), code=error.code)
     except KeyboardInterrupt:
         return _fail(flags, say("error.interrupted", language), code="interrupted")
     failed = answer.get("error")
@@ -56,10 +56,6 @@ def main(argv: list[str] | None = None) -> int:
             )
         )
     return 1 if failed else 0
-
-
-def word_problem(problem: Problem, language: str) -> str:
-    return say(f"problem.{problem.code}", language, **problem.values)
 
 
 def build_parser() -> argparse.ArgumentParser:

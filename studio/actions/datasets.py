@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +245,17 @@ def _fault_values(name: str, fault: Fault) -> dict[str, Any]:
 
 
 def _check(path: Path, entry: Mapping[str, Any]) -> tuple[int, int, list[Fault]]:
-    """Rows, faulty rows, and the first faults of a file."""
+    """Rows, faulty rows, and the first faults of a file; read again only when the file has changed."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise NotFound("no_such_file", "file", given=str(path)) from None
+    return _check_version(path, status.st_mtime_ns, status.st_size, json.dumps(entry, sort_keys=True))
+
+
+@lru_cache(maxsize=32)
+def _check_version(path: Path, _modified: int, _size: int, told: str) -> tuple[int, int, list[Fault]]:
+    entry: Mapping[str, Any] = json.loads(told)
     rows = count = 0
     faults: list[Fault] = []
     for line, raw in iter_raw(path):

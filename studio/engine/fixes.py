@@ -5,6 +5,7 @@ Every function says the symptom, when it applies, and is shown by a test of the 
 door (`custom_register_path`, see `hook.py`) in training and export, and directly by the chat server.
 """
 
+import fcntl
 import importlib
 import os
 import sys
@@ -197,6 +198,27 @@ def cpu_data_parallel() -> None:
         paddle.Tensor.cuda = lambda self, *_, **__: self
 
 
+def concurrent_loading() -> None:
+    """Two processes that load the same model at once: `EOFError: Ran out of input`, or half a file read.
+
+    The first load of a folder writes an index into it without a lock. The folder itself is the lock here.
+    paddlepaddle 3.3.1.
+    """
+    from paddle.distributed.flex_checkpoint.dcp import load_state_dict as loading
+
+    find = loading.get_checkpoint_files
+
+    def find_alone(path: str, *arguments: Any, **options: Any) -> Any:
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            return find(path, *arguments, **options)
+        finally:
+            os.close(folder)
+
+    loading.get_checkpoint_files = find_alone
+
+
 FIXES: tuple[Callable[[], None], ...] = (
     lora_evaluation,
     dpo_reference_model,
@@ -208,6 +230,7 @@ FIXES: tuple[Callable[[], None], ...] = (
     ernie_cache,
     qwen_without_paddlefleet,
     cpu_data_parallel,
+    concurrent_loading,
 )
 
 _applied: set[str] = set()

@@ -1,9 +1,13 @@
 """Every sentence a person reads, in English and Chinese, in one place.
 
 A table maps a key to (English, Chinese); placeholders are `str.format` fields. An error with code `c`
-is worded by `error.c`, a problem by `problem.c`.
+is worded by `error.c`, a problem by `problem.c`, what is wrong with a row by `fault.c`.
 """
 
+from collections.abc import Mapping
+from typing import Any, cast
+
+from studio.errors import Problem, RequestRefused, StudioError
 from studio.texts import data, options, page, problems
 
 LANGUAGES = ("en", "zh")
@@ -11,9 +15,34 @@ LANGUAGES = ("en", "zh")
 TEXTS: dict[str, tuple[str, str]] = {**page.TEXTS, **options.TEXTS, **problems.TEXTS, **data.TEXTS}
 
 
-def say(key: str, language: str = "en", **values: object) -> str:
+def say(key: str, language: str = "en", **values: Any) -> str:
     """Word `key` in a language, with its values filled in.
 
     Raises KeyError for a key that has no text: a missing sentence is a defect, not a blank.
     """
     return TEXTS[key][LANGUAGES.index(language)].format(**values)
+
+
+def word_problem(problem: Problem, language: str) -> str:
+    """What to fix, in words."""
+    return say(f"problem.{problem.code}", language, **_with_reason(problem.values, language))
+
+
+def word_error(error: StudioError, language: str) -> str:
+    """What went wrong, in words; a refused request tells all of its problems, a line each."""
+    if isinstance(error, RequestRefused):
+        return "\n".join(word_problem(problem, language) for problem in error.problems)
+    return say(f"error.{error.code}", language, **_with_reason(error.values, language))
+
+
+def word_fault(code: str, values: Mapping[str, Any], language: str) -> str:
+    """What is wrong with a row, in words."""
+    return say(f"fault.{code}", language, **values)
+
+
+def _with_reason(values: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """A fault inside of a problem becomes its `reason`, worded in the reader's language."""
+    if "fault" not in values:
+        return dict(values)
+    told = cast("Mapping[str, Any]", values.get("fault_values", {}))
+    return {**values, "reason": word_fault(str(values["fault"]), told, language)}
