@@ -19,16 +19,20 @@ LAYERS = 4
 HEADS = 4
 KEY_VALUE_HEADS = 2
 CONTEXT = 4096
-SPECIAL_TOKENS = ["<s>", "</s>", "<unk>", "<pad>", "<|im_start|>", "<|im_end|>"]
+# The engine begins every training row with this token, so a prompt must begin with it too.
+BEGIN = "<|begin_of_sentence|>"
+SPECIAL_TOKENS = ["<s>", "</s>", "<unk>", "<pad>", BEGIN, "<|im_start|>", "<|im_end|>"]
 CHAT_TEMPLATE = (
+    "{{ '" + BEGIN + "' }}"
     "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
+ROLES = ("system", "user", "assistant", "tool")
 CHINESE_PUNCTUATION = "，。？！：；、（）《》“”‘’…—·"
 ENGLISH = """
-user assistant system tool question answer name help the a an and or but not no yes of to in on at for with
+question answer name help the a an and or but not no yes of to in on at for with
 from by as is are was were be been it its this that these those there here what which who when where why how
 can could may might should must will would do does did have has had if then than so because before after
 during while until about more most less least many much few some any all each every both other another one
@@ -53,13 +57,13 @@ given make makes made lead feel feels look lasts lasting without within under ov
 def read_corpus() -> list[str]:
     """The 3,755 commonest Chinese characters (the first level of GB 2312), punctuation, English words.
 
-    Characters stand three times, so that they become tokens before the rarer English words do.
+    Characters and role names stand three times, so that they become tokens before the rarer English words do.
     """
     rows = range(0xB0, 0xD8)
     common = b"".join(bytes((row, cell)) for row in rows for cell in range(0xA1, 0xFF))
     characters = common.decode("gb2312", errors="ignore") + CHINESE_PUNCTUATION
-    words = " ".join(ENGLISH)
-    return [*characters] * 3 + [words, " ".join(word.capitalize() for word in ENGLISH)]
+    words = [" ".join(ENGLISH), " ".join(word.capitalize() for word in ENGLISH)]
+    return [*characters, *ROLES] * 3 + words
 
 
 def build_tokenizer() -> Any:
@@ -92,6 +96,7 @@ def build_tokenizer() -> Any:
         eos_token="<|im_end|>",
         unk_token="<unk>",
         pad_token="<pad>",
+        cls_token=BEGIN,
         additional_special_tokens=["<|im_start|>"],
         chat_template=CHAT_TEMPLATE,
         model_max_length=CONTEXT,

@@ -1,0 +1,61 @@
+"""The page: header, language switch, four tabs."""
+
+import html
+from dataclasses import dataclass
+
+import gradio as gr
+
+from studio.actions.chat import ChatModels
+from studio.actions.visualdl import VisualDL
+from studio.stores.home import Home
+from studio.texts import say
+from studio.ui.chat_tab import build_chat_tab
+from studio.ui.dataset_tab import build_dataset_tab
+from studio.ui.export_tab import build_export_tab
+from studio.ui.train_tab import build_train_tab
+from studio.ui.words import Words
+
+# BrowserState needs both fixed, or each restart of the studio forgets the choice.
+LANGUAGE_KEY = "studio-language"
+
+
+@dataclass(frozen=True, slots=True)
+class StudioParts:
+    """What the tabs share: one home, the loaded models, VisualDL."""
+
+    home: Home
+    models: ChatModels
+    visualdl: VisualDL
+
+
+def build_page(parts: StudioParts) -> gr.Blocks:
+    """All tabs over one home."""
+    words = Words()
+    with gr.Blocks(title=say("page.title"), analytics_enabled=False) as page:
+        remembered = gr.BrowserState("en", storage_key=LANGUAGE_KEY, secret=LANGUAGE_KEY)
+        with gr.Row(elem_id="page-header"):
+            header = gr.HTML(_header("en"), elem_classes="plain")
+            language = gr.Radio(
+                [("English", "en"), ("中文", "zh")],
+                value="en",
+                show_label=False,
+                container=False,
+                elem_id="page-language",
+                interactive=True,
+            )
+        with gr.Tabs(elem_id="page-tabs"):
+            build_train_tab(parts, words, page, language)
+            build_chat_tab(parts, words, page, language)
+            build_export_tab(parts, words, page, language)
+            build_dataset_tab(parts, words, page, language)
+        switch = {"fn": None, "inputs": language, "outputs": words.components(), "js": words.switch_script()}
+        language.change(**switch)
+        language.change(_header, language, header, show_progress="hidden")
+        language.input(lambda chosen: chosen, language, remembered, show_progress="hidden")
+        page.load(lambda kept: kept if kept in ("en", "zh") else "en", remembered, language, show_progress="hidden")
+    return page
+
+
+def _header(language: str) -> str:
+    title, tagline = (html.escape(say(f"page.{key}", language)) for key in ("title", "tagline"))
+    return f'<div class="brand"><h1>{title}</h1><span>{tagline}</span></div>'

@@ -1,0 +1,83 @@
+"""The studio as one web application: guards first, then our routes, then Gradio's."""
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+# Before Gradio is imported: no call leaves this machine.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, Request
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse, Response
+
+from studio.actions.chat import ChatModels
+from studio.actions.visualdl import VisualDL
+from studio.errors import StudioError
+from studio.stores.home import Home
+from studio.texts import say
+from studio.ui.look import build_theme, read_style
+from studio.ui.page import StudioParts, build_page
+from studio.ui.routes import build_routes
+
+HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+UPLOAD_LIMIT = "2gb"
+HEAD = '<script src="studio/plotly.js" defer></script><script src="studio/chart.js" defer></script>'
+
+
+def build_app(home: Home) -> FastAPI:
+    """The whole application over one home."""
+    parts = StudioParts(home, ChatModels(), VisualDL())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        parts.models.close()
+        parts.visualdl.close()
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
+
+    @app.middleware("http")
+    async def guard(request: Request, call_next: object) -> Response:
+        """Refuse other sites' writes, and forbid other sites to frame the page."""
+        origin = request.headers.get("origin")
+        own = urlsplit(origin).hostname in ("127.0.0.1", "localhost", "::1") if origin else True
+        if request.method not in SAFE_METHODS and not own:
+            return PlainTextResponse("Requests of other sites are refused.", status_code=403)
+        response: Response = await call_next(request)  # type: ignore[operator]
+        response.headers["X-Frame-Options"] = "SAMEORIGIN"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    app.include_router(build_routes(home))
+    return gr.mount_gradio_app(
+        app,
+        build_page(parts),
+        path="/",
+        theme=build_theme(),
+        css=read_style(),
+        head=HEAD,
+        footer_links=[],
+        show_error=False,
+        max_file_size=UPLOAD_LIMIT,
+        allowed_paths=[],
+    )
+
+
+def serve(home: Home, host: str, port: int) -> None:
+    """Serve until interrupted. Raises StudioError when the port is taken."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StudioError("port_taken", port=port) from error
+    app = build_app(home)
+    print(say("page.running", address=f"http://{host}:{port}"), flush=True)
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)

@@ -1,0 +1,86 @@
+"""Texts on the page: each component knows its keys, and one table in the browser switches them all."""
+
+import html
+import json
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from studio.errors import Problem, StudioError
+from studio.texts import LANGUAGES, say, word_error, word_problem
+
+log = logging.getLogger("studio")
+
+
+@dataclass(slots=True)
+class Words:
+    """Which text of which component comes from which key."""
+
+    entries: list[tuple[Any, dict[str, str]]] = field(default_factory=list)
+
+    def on(self, component: Any, **keys: str) -> Any:
+        """Remember that a property (label, value, info, placeholder …) of a component is worded by a key."""
+        self.entries.append((component, keys))
+        return component
+
+    def components(self) -> list[Any]:
+        return [component for component, _ in self.entries]
+
+    def switch_script(self) -> str:
+        """JavaScript from a language to an update of every component: no request, nothing typed is lost."""
+        table = {
+            language: [{name: say(key, language) for name, key in keys.items()} for _, keys in self.entries]
+            for language in LANGUAGES
+        }
+        text = json.dumps(table, ensure_ascii=False).replace("</", "<\\/")
+        return (
+            "(language) => { document.documentElement.lang = language; window.studioLanguage = language;"
+            f" return ({text})[language].map(update => ({{__type__: 'update', ...update}})); }}"
+        )
+
+
+def notice(text: str, kind: str = "info") -> str:
+    """A message as a coloured box; the empty string is no box."""
+    role = "alert" if kind == "bad" else "status"
+    return f'<div class="notice {kind}" role="{role}">{html.escape(text)}</div>' if text else ""
+
+
+def problem_list(problems: Sequence[Problem], language: str) -> str:
+    """All that is to be fixed, each with the name of its field."""
+    if not problems:
+        return ""
+    items = "".join(
+        f"<li><b>{html.escape(field_label(problem.field, language))}</b> "
+        f"{html.escape(word_problem(problem, language))}</li>"
+        for problem in problems
+    )
+    title = html.escape(say("page.to_fix", language))
+    return f'<div class="notice bad" role="alert"><b>{title}</b><ul>{items}</ul></div>'
+
+
+def field_label(name: str, language: str) -> str:
+    for key in (f"option.{name}", f"train.{name}"):
+        try:
+            return say(key, language)
+        except KeyError:
+            continue
+    return name
+
+
+def tell(error: Exception, language: str) -> str:
+    """An error as a notice: ours in words, any other under an id that the log has too."""
+    if isinstance(error, StudioError):
+        return notice(word_error(error, language), "bad")
+    number = uuid.uuid4().hex[:8]
+    log.error("unexpected error %s", number, exc_info=error)
+    return notice(say("page.internal", language, id=number), "bad")
+
+
+def attempt(act: Callable[[], Any], language: str) -> tuple[Any, str]:
+    """The result of an action and no notice, or None and the notice that tells why not."""
+    try:
+        return act(), ""
+    except Exception as error:
+        return None, tell(error, language)
