@@ -26,10 +26,9 @@ def main() -> int:
         # There is no password yet, and an open studio runs commands for anybody.
         parser.error(say("error.only_loopback", given=flags.host))
 
-    from studio.ui.server import serve
-
     from studio.actions.home import make_demo_model, open_home
     from studio.errors import StudioError
+    from studio.ui.server import serve
 
     try:
         home = open_home(flags.home)

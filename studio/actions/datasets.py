@@ -104,7 +104,9 @@ def inspect_file(path: Path) -> FileReport:
         fault = next((raw for _, raw in iter_raw(path) if isinstance(raw, Fault)), None)
         if fault is None:
             raise StudioError("empty_file", "file", given=path.name)
-        raise StudioError("no_rows", "file", given=path.name, line=fault.line, reason=fault.values.get("reason", fault.code))
+        raise StudioError(
+            "no_rows", "file", given=path.name, line=fault.line, reason=fault.values.get("reason", fault.code)
+        )
     columns = tuple(dict.fromkeys(name for row in sample for name in row))
     found = detect_format(sample)
     if found is None:
@@ -125,7 +127,9 @@ def add_dataset(home: Home, file: Path, name: str) -> DatasetSummary:
     source = file.resolve()
     copied = not source.is_relative_to(home.data.resolve())
     if copied:
-        suffixes = "".join(Path(file.name.lower()).suffixes[-2:]) if file.suffix == ".gz" else file.suffix.lower()
+        suffixes = (
+            "".join(Path(file.name.lower()).suffixes[-2:]) if file.suffix == ".gz" else file.suffix.lower()
+        )
         source = _copy_in(home, source, f"{name}{suffixes}")
     try:
         add_entry(home, name, {"file_name": source.relative_to(home.data.resolve()).as_posix(), **entry})
@@ -219,7 +223,12 @@ def _dataset_problems(
         yield Problem(field, "dataset_file_missing", {"given": name, "path": str(path or "-")})
         return
     if stage not in STAGES_OF.get(kind, ()):
-        values = {"given": name, "format": kind, "stage": stage, "fits": ", ".join(STAGES_OF.get(kind, ())) or "-"}
+        values = {
+            "given": name,
+            "format": kind,
+            "stage": stage,
+            "fits": ", ".join(STAGES_OF.get(kind, ())) or "-",
+        }
         yield Problem(field, "dataset_wrong_stage", values)
         return
     try:
@@ -312,4 +321,3 @@ def _copy_in(home: Home, source: Path, name: str) -> Path:
         partial.unlink(missing_ok=True)
         raise StudioError("write_failed", path=str(target), reason=error.strerror or str(error)) from error
     return target
-

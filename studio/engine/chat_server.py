@@ -226,7 +226,10 @@ def main() -> int:
     try:
         loaded = load_model(flags.model, flags.adapter)
     except StudioError as error:
-        print(json.dumps({"error": error.code, "values": error.values}, ensure_ascii=False, default=str), flush=True)
+        print(
+            json.dumps({"error": error.code, "values": error.values}, ensure_ascii=False, default=str),
+            flush=True,
+        )
         return 1
     last = flags.adapter[-1] if flags.adapter else flags.model
     app = build_app(loaded, flags.name or last.resolve().name)

@@ -15,10 +15,10 @@ from typing import Any, TextIO
 # Under the distributed launcher the working directory is not on the module path.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from paddleformers.trainer import trainer as engine_trainer  # noqa: E402
-from paddleformers.trainer.trainer_callback import TrainerCallback  # noqa: E402
+from paddleformers.trainer import trainer as engine_trainer
+from paddleformers.trainer.trainer_callback import TrainerCallback
 
-from studio.engine.fixes import apply_fixes  # noqa: E402
+from studio.engine.fixes import apply_fixes
 
 TOKENS_PER_S = "interval_tokens_per_second_per_device"
 

@@ -8,10 +8,22 @@ TEXTS: dict[str, tuple[str, str]] = {
     "fault.not_a_list": ("it should be a list, and is {given}", "应为列表，实际为 {given}"),
     "fault.not_an_object": ("it should be an object with fields, and is {given}", "应为对象，实际为 {given}"),
     "fault.not_a_pair": ("it should be a pair of two", "应为两个一组"),
-    "fault.not_a_switch": ("it should be true or false, and is {given}", "应为 true 或 false，实际为 {given}"),
-    "fault.not_a_ranking": ("it should be two different numbers, and is {given}", "应为两个不同的数，实际为 {given}"),
-    "fault.not_as_many": ("it should have {wanted} entries, and has {given}", "应有 {wanted} 项，实际有 {given}"),
-    "fault.nothing_to_learn": ("every answer is switched off, so nothing is learnt", "所有回答都被屏蔽，学不到内容"),
+    "fault.not_a_switch": (
+        "it should be true or false, and is {given}",
+        "应为 true 或 false，实际为 {given}",
+    ),
+    "fault.not_a_ranking": (
+        "it should be two different numbers, and is {given}",
+        "应为两个不同的数，实际为 {given}",
+    ),
+    "fault.not_as_many": (
+        "it should have {wanted} entries, and has {given}",
+        "应有 {wanted} 项，实际有 {given}",
+    ),
+    "fault.nothing_to_learn": (
+        "every answer is switched off, so nothing is learnt",
+        "所有回答都被屏蔽，学不到内容",
+    ),
     "fault.unknown_role": ("the role “{given}” is not one of: {known}", "角色“{given}”不在：{known}"),
     "fault.system_not_first": ("a system turn stands behind the first", "system 只能在第一条"),
     "fault.roles_out_of_order": (
@@ -21,18 +33,27 @@ TEXTS: dict[str, tuple[str, str]] = {
     "fault.no_answer": ("the conversation does not end with an answer", "对话没有以回答结束"),
     "fault.no_question": ("the conversation does not end with a question", "对话没有以提问结束"),
     "fault.not_one_answer": ("it should be exactly one answer", "应恰好是一条回答"),
-    "fault.same_as_chosen": ("both answers are the same, so there is nothing to prefer", "两个回答相同，无从比较"),
+    "fault.same_as_chosen": (
+        "both answers are the same, so there is nothing to prefer",
+        "两个回答相同，无从比较",
+    ),
     "fault.bad_json": ("it is not valid JSON: {reason}", "不是合法的 JSON：{reason}"),
     "fault.bad_csv": ("it is not valid CSV: {reason}", "不是合法的 CSV：{reason}"),
     "fault.bad_encoding": ("the text cannot be decoded at byte {position}", "第 {position} 字节处无法解码"),
     "fault.too_many_columns": ("there are more values than column names", "值的数量多于列名"),
-    "fault.not_rows": ("the file should hold a list of rows, and holds {given}", "文件应为行的列表，实际为 {given}"),
+    "fault.not_rows": (
+        "the file should hold a list of rows, and holds {given}",
+        "文件应为行的列表，实际为 {given}",
+    ),
     # A dataset that stands in the way of a run.
     "problem.unknown_dataset": (
         "No dataset is called {given}. Registered: {known}.",
         "没有名为 {given} 的数据集。已注册：{known}。",
     ),
-    "problem.dataset_file_missing": ("The file of {given} is gone: {path}.", "{given} 的文件已不存在：{path}。"),
+    "problem.dataset_file_missing": (
+        "The file of {given} is gone: {path}.",
+        "{given} 的文件已不存在：{path}。",
+    ),
     "problem.dataset_empty": ("{given} has no rows.", "{given} 没有数据行。"),
     "problem.dataset_wrong_stage": (
         "{given} ({format}) does not fit {stage}; it fits: {fits}.",
@@ -46,7 +67,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{given} has columns of no known format: {columns}.",
         "{given} 的列不属于任何已知格式：{columns}。",
     ),
-    "problem.unknown_encoding": ("{given} is neither UTF-8 nor GB18030.", "{given} 既不是 UTF-8 也不是 GB18030。"),
+    "problem.unknown_encoding": (
+        "{given} is neither UTF-8 nor GB18030.",
+        "{given} 既不是 UTF-8 也不是 GB18030。",
+    ),
     "problem.unknown_file_kind": ("{given} is none of {known}.", "{given} 不属于 {known}。"),
     "problem.unreadable_file": ("{given} cannot be read: {reason}.", "无法读取 {given}：{reason}。"),
     "problem.no_such_file": ("There is no file {given}.", "文件 {given} 不存在。"),
@@ -55,7 +79,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "No dataset is called {given}. Registered: {known}.",
         "没有名为 {given} 的数据集。已注册：{known}。",
     ),
-    "error.dataset_file_missing": ("The file of {given} is gone: {path}.", "{given} 的文件已不存在：{path}。"),
+    "error.dataset_file_missing": (
+        "The file of {given} is gone: {path}.",
+        "{given} 的文件已不存在：{path}。",
+    ),
     "error.dataset_taken": ("A dataset called {given} exists already.", "名为 {given} 的数据集已存在。"),
     "error.bad_dataset_name": (
         "“{given}” cannot be a name. Use letters, digits, “-”, “_” and “.”.",
@@ -68,17 +95,26 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error.no_such_file": ("There is no file {given}.", "文件 {given} 不存在。"),
     "error.unreadable_file": ("{given} cannot be read: {reason}.", "无法读取 {given}：{reason}。"),
     "error.empty_file": ("{given} has no rows.", "{given} 没有数据行。"),
-    "error.no_rows": ("{given} has no readable row. Line {line}: {reason}.", "{given} 没有可读的行。第 {line} 行：{reason}。"),
+    "error.no_rows": (
+        "{given} has no readable row. Line {line}: {reason}.",
+        "{given} 没有可读的行。第 {line} 行：{reason}。",
+    ),
     "error.unknown_format": (
         "{given} has columns of no known format: {columns}.",
         "{given} 的列不属于任何已知格式：{columns}。",
     ),
-    "error.unknown_encoding": ("{given} is neither UTF-8 nor GB18030.", "{given} 既不是 UTF-8 也不是 GB18030。"),
+    "error.unknown_encoding": (
+        "{given} is neither UTF-8 nor GB18030.",
+        "{given} 既不是 UTF-8 也不是 GB18030。",
+    ),
     "error.unknown_file_kind": (
         "{given} is of a kind that is not read. Readable: {known}, each also with .gz.",
         "不支持 {given} 的类型。可读：{known}，均可加 .gz。",
     ),
-    "error.bad_page_size": ("{given} rows a page are not possible; give 1 to 1000.", "每页 {given} 行不可行；请用 1 到 1000。"),
+    "error.bad_page_size": (
+        "{given} rows a page are not possible; give 1 to 1000.",
+        "每页 {given} 行不可行；请用 1 到 1000。",
+    ),
     "error.broken_registry": (
         "{path} cannot be read ({reason}). Mend or move it; nothing was changed.",
         "无法读取 {path}（{reason}）。请修复或移走它；没有改动任何内容。",

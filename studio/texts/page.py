@@ -17,7 +17,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Train.
     "train.tab": ("Train", "训练"),
     "train.model": ("Model", "模型"),
-    "train.model.help": ("A model of the list, or the path of a model folder.", "从列表选择，或填写模型文件夹路径。"),
+    "train.model.help": (
+        "A model of the list, or the path of a model folder.",
+        "从列表选择，或填写模型文件夹路径。",
+    ),
     "train.stage": ("Stage", "阶段"),
     "train.stage.help": (
         "PT: pre-training on text. SFT: questions and answers. DPO: better and worse answers.",
@@ -30,14 +33,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "train.datasets": ("Datasets", "数据集"),
     "train.eval_dataset": ("Evaluation dataset", "评估数据集"),
-    "train.eval_dataset.help": ("Rows that are not trained on; may be empty.", "不参与训练的数据，可以不选。"),
+    "train.eval_dataset.help": (
+        "Rows that are not trained on; may be empty.",
+        "不参与训练的数据，可以不选。",
+    ),
     "train.name": ("Name of the run", "运行名称"),
     "train.extra": ("More engine arguments (YAML)", "更多引擎参数（YAML）"),
     "train.extra.help": (
         "PaddleFormers' own keys, one a line, for example: neftune: true",
         "PaddleFormers 的参数，每行一个，例如：neftune: true",
     ),
-    "train.extra.bad": ("This is not a YAML mapping: {reason}", "这不是 YAML 键值：{reason}"),
     "train.command": ("Command", "命令"),
     "train.yaml": ("Engine config (YAML)", "引擎配置（YAML）"),
     "train.no_command": (
@@ -121,7 +126,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "export.checkpoint": ("Checkpoint", "检查点"),
     "export.final": ("final weights", "最终权重"),
     "export.to": ("Name of the merged model", "合并后模型的名称"),
-    "export.to.help": ("It is written to models/ and can be chatted with and trained.", "写入 models/，可用于对话和训练。"),
+    "export.to.help": (
+        "It is written to models/ and can be chatted with and trained.",
+        "写入 models/，可用于对话和训练。",
+    ),
     "export.start": ("Export", "导出"),
     "export.log": ("Log", "日志"),
     "export.none": ("The result appears here.", "结果会显示在这里。"),
@@ -144,7 +152,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "dataset.size": ("Size", "大小"),
     "dataset.stages": ("For", "适用"),
     "dataset.file": ("File", "文件"),
-    "dataset.empty": ("Nothing is registered yet. Register a file below.", "尚未注册数据集，请在下方注册文件。"),
+    "dataset.empty": (
+        "Nothing is registered yet. Register a file below.",
+        "尚未注册数据集，请在下方注册文件。",
+    ),
     "dataset.preview": ("Preview", "预览"),
     "dataset.pick": ("Dataset", "数据集"),
     "dataset.view": ("View", "显示"),

@@ -56,6 +56,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{given} is set by the studio itself and cannot be given here.",
         "{given} 由工作台自行设置，不能在这里填写。",
     ),
+    "problem.bad_yaml": ("This is not a YAML mapping: {reason}", "这不是 YAML 键值：{reason}"),
     "problem.unknown_engine_key": (
         "The engine knows no argument {given}.",
         "引擎没有名为 {given} 的参数。",

@@ -17,7 +17,7 @@ from studio.core.runs import RunView
 from studio.errors import Problem, RequestRefused
 from studio.stores.home import Home
 from studio.texts import say, word_problem
-from studio.ui.words import Words, attempt, notice, problem_list
+from studio.ui.words import Words, attempt, notice, problem_list, tell
 
 if TYPE_CHECKING:
     from studio.ui.page import StudioParts
@@ -37,7 +37,8 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
             problems = gr.HTML(elem_classes="plain", elem_id="train-problems")
             with gr.Row(elem_classes="actions"):
                 start = words.on(
-                    gr.Button(say("train.start"), variant="primary", elem_id="train-start"), value="train.start"
+                    gr.Button(say("train.start"), variant="primary", elem_id="train-start"),
+                    value="train.start",
                 )
                 stop = words.on(gr.Button(say("train.stop"), elem_id="train-stop"), value="train.stop")
                 now = words.on(
@@ -54,7 +55,8 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
                     label="train.yaml",
                 )
             run = words.on(
-                gr.Dropdown([], label=say("train.run"), elem_id="train-run", interactive=True), label="train.run"
+                gr.Dropdown([], label=say("train.run"), elem_id="train-run", interactive=True),
+                label="train.run",
             )
             current = gr.HTML(elem_id="train-current-run", elem_classes="plain")
             card = gr.HTML(elem_classes="plain", elem_id="train-card")
@@ -68,7 +70,12 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
             timer = gr.Timer(TICK_S)
 
     shown = [card, log, seen]
-    watch = {"fn": _shower(home), "inputs": [run, language, seen], "outputs": shown, "show_progress": "hidden"}
+    watch = {
+        "fn": _shower(home),
+        "inputs": [run, language, seen],
+        "outputs": shown,
+        "show_progress": "hidden",
+    }
     preview = {
         "fn": lambda values: _preview(home, inputs, values, values[language]),
         "inputs": {*inputs.values(), language},
@@ -76,9 +83,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         "show_progress": "hidden",
         "trigger_mode": "always_last",
     }
-    edits = [
-        field.blur if isinstance(field, gr.Textbox) else field.input for field in inputs.values()
-    ]
+    edits = [field.blur if isinstance(field, gr.Textbox) else field.input for field in inputs.values()]
     submits = [field.submit for field in inputs.values() if isinstance(field, gr.Textbox)]
     gr.on([*edits, *submits, language.change, page.load], **preview)
     for name in ("stage", "method"):
@@ -102,7 +107,9 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         run,
         show_progress="hidden",
     )
-    gr.on([run.change, language.change], _current, [run, language], current, show_progress="hidden").then(**watch)
+    gr.on([run.change, language.change], _current, [run, language], current, show_progress="hidden").then(
+        **watch
+    )
     language.change(_chart_box, language, chart, show_progress="hidden")
     timer.tick(**watch)
     start.click(
@@ -113,9 +120,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     )
     for button, at_once in ((stop, False), (now, True)):
         button.click(_stopper(home, at_once), [run, language], told, show_progress="hidden")
-    visualdl.click(
-        lambda picked, spoken: _open_visualdl(parts, picked, spoken), [run, language], opened
-    )
+    visualdl.click(lambda picked, spoken: _open_visualdl(parts, picked, spoken), [run, language], opened)
 
 
 def _build_form(request: TrainRequest, words: Words) -> dict[str, Any]:
@@ -128,8 +133,12 @@ def _build_form(request: TrainRequest, words: Words) -> dict[str, Any]:
     keep(
         "model",
         gr.Dropdown(
-            [], value=request.model, label=say("train.model"), info=say("train.model.help"),
-            allow_custom_value=True, elem_id="train-model",
+            [],
+            value=request.model,
+            label=say("train.model"),
+            info=say("train.model.help"),
+            allow_custom_value=True,
+            elem_id="train-model",
         ),
         info="train.model.help",
     )
@@ -138,29 +147,42 @@ def _build_form(request: TrainRequest, words: Words) -> dict[str, Any]:
             keep(
                 name,
                 gr.Dropdown(
-                    list(choices), value=value, label=say(f"train.{name}"), info=say(f"train.{name}.help"),
+                    list(choices),
+                    value=value,
+                    label=say(f"train.{name}"),
+                    info=say(f"train.{name}.help"),
                     elem_id=f"train-{name}",
                 ),
                 info=f"train.{name}.help",
             )
     keep(
         "datasets",
-        gr.Dropdown([], value=list(request.datasets), label=say("train.datasets"), multiselect=True,
-                    allow_custom_value=True, elem_id="train-datasets"),
+        gr.Dropdown(
+            [],
+            value=list(request.datasets),
+            label=say("train.datasets"),
+            multiselect=True,
+            allow_custom_value=True,
+            elem_id="train-datasets",
+        ),
     )
     with gr.Row(elem_classes="fields"):
         keep(
             "eval_dataset",
-            gr.Dropdown([], value=request.eval_dataset, label=say("train.eval_dataset"), allow_custom_value=True,
-                        info=say("train.eval_dataset.help"), elem_id="train-eval_dataset"),
+            gr.Dropdown(
+                [],
+                value=request.eval_dataset,
+                label=say("train.eval_dataset"),
+                allow_custom_value=True,
+                info=say("train.eval_dataset.help"),
+                elem_id="train-eval_dataset",
+            ),
             info="train.eval_dataset.help",
         )
         keep("name", gr.Textbox(request.name, label=say("train.name"), elem_id="train-name", max_lines=1))
     for group in dict.fromkeys(spec.group for spec in OPTIONS):
         with (
-            words.on(
-                gr.Accordion(say(f"group.{group}"), open=group in OPEN_GROUPS), label=f"group.{group}"
-            ),
+            words.on(gr.Accordion(say(f"group.{group}"), open=group in OPEN_GROUPS), label=f"group.{group}"),
             gr.Row(elem_classes="fields"),
         ):
             for spec in (spec for spec in OPTIONS if spec.group == group):
@@ -170,7 +192,9 @@ def _build_form(request: TrainRequest, words: Words) -> dict[str, Any]:
                 )
     with words.on(gr.Accordion(say("train.extra"), open=False), label="train.extra"):
         inputs["extra"] = words.on(
-            gr.Textbox("", label=say("train.extra"), info=say("train.extra.help"), lines=3, elem_id="train-extra"),
+            gr.Textbox(
+                "", label=say("train.extra"), info=say("train.extra.help"), lines=3, elem_id="train-extra"
+            ),
             label="train.extra",
             info="train.extra.help",
         )
@@ -203,7 +227,9 @@ def _read_request(inputs: Mapping[str, Any], values: Mapping[Any, Any]) -> Train
     try:
         extra = yaml.safe_load(given["extra"] or "") or {}
     except yaml.YAMLError as error:
-        raise RequestRefused([Problem("extra", "bad_yaml", {"reason": str(error).splitlines()[0]})]) from error
+        raise RequestRefused(
+            [Problem("extra", "bad_yaml", {"reason": str(error).splitlines()[0]})]
+        ) from error
     if not isinstance(extra, dict):
         raise RequestRefused([Problem("extra", "bad_yaml", {"reason": type(extra).__name__})])
     return TrainRequest(
@@ -224,8 +250,6 @@ def _preview(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], l
     except RequestRefused as error:
         return problem_list(error.problems, language), say("train.no_command", language), ""
     except Exception as error:
-        from studio.ui.words import tell
-
         return tell(error, language), say("train.no_command", language), ""
     command = preview.command or say("train.no_command", language)
     return problem_list(preview.problems, language), command, preview.yaml
@@ -237,8 +261,6 @@ def _start(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], lan
     except RequestRefused as error:
         return "", problem_list(error.problems, language), gr.skip(), gr.skip()
     except Exception as error:
-        from studio.ui.words import tell
-
         return tell(error, language), gr.skip(), gr.skip(), gr.skip()
     told = notice(say("train.started", language, run=view.name), "good")
     # The next run needs another name; offering it now spares an error at the next Start.
@@ -325,7 +347,9 @@ def _shower(home: Home) -> Any:
 
 def _log(text: str, language: str) -> str:
     shown = html.escape(text or say("train.no_log", language))
-    return f'<pre class="log" tabindex="0" aria-label="{html.escape(say("train.log", language))}">{shown}</pre>'
+    return (
+        f'<pre class="log" tabindex="0" aria-label="{html.escape(say("train.log", language))}">{shown}</pre>'
+    )
 
 
 def _card(view: RunView, language: str) -> str:
@@ -338,9 +362,15 @@ def _card(view: RunView, language: str) -> str:
         "train.loss": f"{view.loss:.4f}" if view.loss is not None else "–",
         "train.eval_loss": f"{view.eval_loss:.4f}" if view.eval_loss is not None else "–",
     }
-    items = "".join(f"<div><dt>{html.escape(say(k, language))}</dt><dd>{v}</dd></div>" for k, v in facts.items())
+    items = "".join(
+        f"<div><dt>{html.escape(say(k, language))}</dt><dd>{v}</dd></div>" for k, v in facts.items()
+    )
     state = html.escape(say(f"state.{view.state}", language))
-    phase = html.escape(say(f"phase.{view.phase}", language)) if view.is_active and view.phase != "stopping" else ""
+    phase = (
+        html.escape(say(f"phase.{view.phase}", language))
+        if view.is_active and view.phase != "stopping"
+        else ""
+    )
     cause = view.cause or (Problem("", "lost") if view.state == "lost" else None)
     why = notice(word_problem(cause, language), "bad") if cause else ""
     return (
