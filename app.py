@@ -8,12 +8,8 @@ from studio.texts import say, word_error
 
 def main() -> int:
     """Parse the flags and serve until interrupted."""
-    parser = argparse.ArgumentParser(
-        description="A fine-tuning studio in the browser for PaddlePaddle models."
-    )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: this machine only)"
-    )
+    parser = argparse.ArgumentParser(description="A fine-tuning studio in the browser for PaddlePaddle models.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument(
         "--home",

@@ -50,11 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     elif "text" in answer:
         print(answer["text"])
     else:
-        print(
-            yaml.safe_dump(
-                json.loads(json.dumps(answer, default=_plain)), allow_unicode=True, sort_keys=False
-            )
-        )
+        print(yaml.safe_dump(json.loads(json.dumps(answer, default=_plain)), allow_unicode=True, sort_keys=False))
     return 1 if failed else 0
 
 
@@ -68,18 +64,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.set_defaults(home=CHECKOUT, json=False, language="en")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(
-        under: Any, name: str, run: Callable[[Home, Any], Answer], *positional: str
-    ) -> argparse.ArgumentParser:
+    def add(under: Any, name: str, run: Callable[[Home, Any], Answer], *positional: str) -> argparse.ArgumentParser:
         command = under.add_parser(name, parents=[shared], help=say(f"cli.{run.__name__.strip('_')}"))
         for argument in positional:
             command.add_argument(argument)
         command.set_defaults(run=run)
         return command
 
-    data = commands.add_parser("datasets", help=say("cli.datasets")).add_subparsers(
-        required=True, metavar="WHAT"
-    )
+    data = commands.add_parser("datasets", help=say("cli.datasets")).add_subparsers(required=True, metavar="WHAT")
     add(data, "list", _datasets_list)
     add(data, "add", _datasets_add, "file").add_argument("--name", required=True)
     add(data, "check", _datasets_check, "name")
@@ -182,9 +174,7 @@ def _runs(home: Home, flags: argparse.Namespace) -> Answer:
     found = runs.list_runs(home)
     if flags.json:
         return {"runs": found}
-    return {
-        "text": "\n".join(f"{v.run}\t{v.state}\t{v.step}/{v.total_steps or '?'}\t{v.loss}" for v in found)
-    }
+    return {"text": "\n".join(f"{v.run}\t{v.state}\t{v.step}/{v.total_steps or '?'}\t{v.loss}" for v in found)}
 
 
 def _runs_show(home: Home, flags: argparse.Namespace) -> Answer:
@@ -237,9 +227,7 @@ def _show_progress(step: int, total: int | None, loss: float | None) -> None:
         return
     filled = BAR_WIDTH * step // total if total else 0
     bar = "█" * filled + "░" * (BAR_WIDTH - filled)
-    print(
-        f"\r{bar} {step}/{total or '?'}  loss {loss if loss is not None else '–'}   ", end="", file=sys.stderr
-    )
+    print(f"\r{bar} {step}/{total or '?'}  loss {loss if loss is not None else '–'}   ", end="", file=sys.stderr)
 
 
 def _end_progress() -> None:

@@ -111,7 +111,7 @@ def inspect_file(path: Path) -> FileReport:
     found = detect_format(sample)
     if found is None:
         raise StudioError("unknown_format", "file", given=path.name, columns=", ".join(columns))
-    rows, count, faults = _check(path, found.entry)
+    rows, _, faults = _check(path, found.entry)
     return FileReport(path.name, found.format, found.evidence, columns, rows, encoding, faults, found.entry)
 
 
@@ -127,9 +127,7 @@ def add_dataset(home: Home, file: Path, name: str) -> DatasetSummary:
     source = file.resolve()
     copied = not source.is_relative_to(home.data.resolve())
     if copied:
-        suffixes = (
-            "".join(Path(file.name.lower()).suffixes[-2:]) if file.suffix == ".gz" else file.suffix.lower()
-        )
+        suffixes = "".join(Path(file.name.lower()).suffixes[-2:]) if file.suffix == ".gz" else file.suffix.lower()
         source = _copy_in(home, source, f"{name}{suffixes}")
     try:
         add_entry(home, name, {"file_name": source.relative_to(home.data.resolve()).as_posix(), **entry})
@@ -214,9 +212,7 @@ def find_data_problems(home: Home, names: Sequence[str], stage: str, field: str)
     return problems
 
 
-def _dataset_problems(
-    home: Home, name: str, entry: Mapping[str, Any], stage: str, field: str
-) -> Iterator[Problem]:
+def _dataset_problems(home: Home, name: str, entry: Mapping[str, Any], stage: str, field: str) -> Iterator[Problem]:
     kind = entry_format(entry)
     path = entry_file(home, entry)
     if path is None or not path.is_file():

@@ -50,9 +50,7 @@ class ExportView:
         return self.state in ACTIVE_STATES
 
 
-def start_export(
-    home: Home, run: str, checkpoint: int | None = None, to: str | Path | None = None
-) -> ExportView:
+def start_export(home: Home, run: str, checkpoint: int | None = None, to: str | Path | None = None) -> ExportView:
     """Merge a run's adapter, final or of a checkpoint, into a folder that loads as a model.
 
     `to` is a name for a folder in `models/`, or a path; it must not exist. Raises StudioError.
@@ -118,9 +116,7 @@ def view_export(home: Home, job: Path) -> ExportView:
 
 def _steps(base: str, adapter: Path, job: Path, target: Path, device: str) -> list[Step]:
     merged = job / "adapter" / "export"
-    merge = launch_command(
-        "export", sys.executable, str(job / "export.yaml"), device, str(job), str(job / "ranks")
-    )
+    merge = launch_command("export", sys.executable, str(job / "export.yaml"), device, str(job), str(job / "ranks"))
     prove = Command(
         (
             *(sys.executable, "-m", "studio.engine.prove", "--base", base, "--adapter", str(adapter)),

@@ -230,9 +230,7 @@ def _alpaca_turns(raw: RawRow, entry: Entry) -> list[Turn]:
         if not isinstance(pair, list | tuple) or len(cast("list[Any]", pair)) != 2:
             raise RowFault(history_column, "not_a_pair")
         question, answer = cast("list[Any]", pair)
-        if not (
-            isinstance(question, str) and isinstance(answer, str) and question.strip() and answer.strip()
-        ):
+        if not (isinstance(question, str) and isinstance(answer, str) and question.strip() and answer.strip()):
             raise RowFault(history_column, "empty")
         turns += [Turn("user", question), Turn("assistant", answer)]
     question = _text(raw, _column(entry, "prompt", ALPACA_COLUMNS["prompt"]))

@@ -119,9 +119,7 @@ def export_config(base: str, adapter: str, device: str, hook: str) -> dict[str, 
     }
 
 
-def launch_command(
-    verb: str, python: str, config_path: str, device: str, folder: str, log_folder: str
-) -> Command:
+def launch_command(verb: str, python: str, config_path: str, device: str, folder: str, log_folder: str) -> Command:
     """How the engine is started: its own CLI on GPUs, its launcher in one process on a CPU.
 
     `paddleformers-cli` needs a GPU list to start at all, and two OpenMP threads halve the speed of small

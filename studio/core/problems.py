@@ -74,9 +74,7 @@ def _choice_problems(request: TrainRequest) -> list[Problem]:
     if request.stage not in STAGES:
         found.append(Problem("stage", "not_a_choice", {"given": request.stage, "choices": ", ".join(STAGES)}))
     if request.method not in METHODS:
-        found.append(
-            Problem("method", "not_a_choice", {"given": request.method, "choices": ", ".join(METHODS)})
-        )
+        found.append(Problem("method", "not_a_choice", {"given": request.method, "choices": ", ".join(METHODS)}))
     return found
 
 

@@ -110,8 +110,8 @@ def build_app(loaded: LoadedModel, name: str) -> FastAPI:
         try:
             text, usage = "", Usage(prompt_tokens=len(prompt))
             async with aclosing(pieces):
-                async for piece, usage in pieces:
-                    text += piece
+                async for piece, counted in pieces:
+                    text, usage = text + piece, counted
         finally:
             watcher.cancel()
         return answer.whole(text, usage)
@@ -142,7 +142,8 @@ class _Answer:
         yield self._event({"role": "assistant", "content": ""})
         try:
             async with aclosing(pieces):  # type: ignore[type-var]
-                async for piece, usage in pieces:
+                async for piece, counted in pieces:
+                    usage = counted
                     yield self._event({"content": piece})
         except StudioError as error:
             yield f"data: {json.dumps({'error': _error_body(_say(error), error.field, error.code)})}\n\n"

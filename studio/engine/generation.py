@@ -48,9 +48,7 @@ class LoadedModel:
 
     def encode_chat(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
         """The prompt as the model sees it."""
-        encoded = self.tokenizer.apply_chat_template(
-            list(messages), tokenize=True, add_generation_prompt=True
-        )
+        encoded = self.tokenizer.apply_chat_template(list(messages), tokenize=True, add_generation_prompt=True)
         ids = encoded["input_ids"] if hasattr(encoded, "keys") else encoded
         return [int(token) for token in (ids[0] if ids and isinstance(ids[0], list) else ids)]
 
@@ -267,13 +265,9 @@ def _add_adapter(model: Any, base: Path, adapter: Path, *, keep: bool) -> Any:
         raise StudioError("not_an_adapter", "adapters", given=str(adapter))
     told = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
     if told and Path(told).resolve() != base.resolve() and not _same_shape(Path(told), base):
-        raise StudioError(
-            "adapter_of_other_base", "adapters", adapter=adapter.name, expected=told, given=str(base)
-        )
+        raise StudioError("adapter_of_other_base", "adapters", adapter=adapter.name, expected=told, given=str(base))
     try:
-        wrapped = LoRAModel.from_pretrained(
-            model, lora_path=str(adapter), load_checkpoint_format=WEIGHTS_FORMAT
-        )
+        wrapped = LoRAModel.from_pretrained(model, lora_path=str(adapter), load_checkpoint_format=WEIGHTS_FORMAT)
     except Exception as error:
         raise StudioError("broken_weights", "adapters", path=str(adapter), reason=_short(error)) from error
     if keep:

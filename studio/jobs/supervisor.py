@@ -64,9 +64,7 @@ def _on_terminate(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _end(
-    folder: Path, state: str, exit_code: int | None = None, cause: Mapping[str, Any] | None = None
-) -> str:
+def _end(folder: Path, state: str, exit_code: int | None = None, cause: Mapping[str, Any] | None = None) -> str:
     write_state(folder, state=state, ended_at=time.time(), exit_code=exit_code, cause=cause)
     return state
 

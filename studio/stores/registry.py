@@ -22,12 +22,8 @@ def read_registry(home: Home) -> Registry:
     except FileNotFoundError:
         return {}
     except (ValueError, OSError) as error:
-        raise StudioError(
-            "broken_registry", "registry", path=str(home.registry), reason=str(error)
-        ) from error
-    if not isinstance(value, dict) or not all(
-        isinstance(entry, dict) for entry in cast("Any", value).values()
-    ):
+        raise StudioError("broken_registry", "registry", path=str(home.registry), reason=str(error)) from error
+    if not isinstance(value, dict) or not all(isinstance(entry, dict) for entry in cast("Any", value).values()):
         reason = "it must be an object of objects"
         raise StudioError("broken_registry", "registry", path=str(home.registry), reason=reason)
     return cast("Registry", value)

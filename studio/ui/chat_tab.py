@@ -58,9 +58,7 @@ def build_chat_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language
                     label="chat.top_p",
                 )
                 max_tokens = words.on(
-                    gr.Number(
-                        256, label=say("chat.max_tokens"), minimum=1, precision=0, elem_id="chat-max_tokens"
-                    ),
+                    gr.Number(256, label=say("chat.max_tokens"), minimum=1, precision=0, elem_id="chat-max_tokens"),
                     label="chat.max_tokens",
                 )
         with gr.Column(scale=6, min_width=320):

@@ -135,9 +135,7 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
         added, failed = attempt(lambda: add_dataset(home, Path(source).expanduser(), wanted.strip()), spoken)
         if failed:
             return failed, gr.skip()
-        return notice(say("dataset.added", spoken, name=added.name, rows=added.rows), "good"), choices(
-            added.name
-        )
+        return notice(say("dataset.added", spoken, name=added.name, rows=added.rows), "good"), choices(added.name)
 
     paging = {
         "fn": show_page,
@@ -194,9 +192,7 @@ def _table(found: Sequence[DatasetSummary], language: str) -> str:
 
 
 def _page(page: DataPage, kind: str, language: str) -> str:
-    where = html.escape(
-        say("dataset.of", language, page=page.page, pages=page.pages, total=f"{page.total:,}")
-    )
+    where = html.escape(say("dataset.of", language, page=page.page, pages=page.pages, total=f"{page.total:,}"))
     shown: list[str] = []
     for line, raw, parsed in zip(page.lines, page.rows, page.parsed, strict=True):
         head = f'<div class="line">#{line}</div>'

@@ -29,9 +29,7 @@ def build_export_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langua
                 label="export.run",
             )
             checkpoint = words.on(
-                gr.Dropdown(
-                    [], label=say("export.checkpoint"), elem_id="export-checkpoint", interactive=True
-                ),
+                gr.Dropdown([], label=say("export.checkpoint"), elem_id="export-checkpoint", interactive=True),
                 label="export.checkpoint",
             )
             to = words.on(

@@ -52,9 +52,7 @@ def build_page(parts: StudioParts) -> gr.Blocks:
         language.change(**switch)
         language.change(_header, language, header, show_progress="hidden")
         language.input(lambda chosen: chosen, language, remembered, show_progress="hidden")
-        page.load(
-            lambda kept: kept if kept in ("en", "zh") else "en", remembered, language, show_progress="hidden"
-        )
+        page.load(lambda kept: kept if kept in ("en", "zh") else "en", remembered, language, show_progress="hidden")
     return page
 
 

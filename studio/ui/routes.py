@@ -22,9 +22,7 @@ def build_routes(home: Home) -> APIRouter:
     router = APIRouter(prefix="/studio")
 
     @router.get("/points")
-    def points(
-        request: Request, run: str, x_min: float | None = None, x_max: float | None = None
-    ) -> Response:
+    def points(request: Request, run: str, x_min: float | None = None, x_max: float | None = None) -> Response:
         """The curves of a run, within the visible steps, thinned out; 304 when nothing came."""
         try:
             chart = read_chart(home, run, x_min, x_max)

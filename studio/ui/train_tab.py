@@ -107,9 +107,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         run,
         show_progress="hidden",
     )
-    gr.on([run.change, language.change], _current, [run, language], current, show_progress="hidden").then(
-        **watch
-    )
+    gr.on([run.change, language.change], _current, [run, language], current, show_progress="hidden").then(**watch)
     language.change(_chart_box, language, chart, show_progress="hidden")
     timer.tick(**watch)
     start.click(
@@ -192,9 +190,7 @@ def _build_form(request: TrainRequest, words: Words) -> dict[str, Any]:
                 )
     with words.on(gr.Accordion(say("train.extra"), open=False), label="train.extra"):
         inputs["extra"] = words.on(
-            gr.Textbox(
-                "", label=say("train.extra"), info=say("train.extra.help"), lines=3, elem_id="train-extra"
-            ),
+            gr.Textbox("", label=say("train.extra"), info=say("train.extra.help"), lines=3, elem_id="train-extra"),
             label="train.extra",
             info="train.extra.help",
         )
@@ -227,9 +223,7 @@ def _read_request(inputs: Mapping[str, Any], values: Mapping[Any, Any]) -> Train
     try:
         extra = yaml.safe_load(given["extra"] or "") or {}
     except yaml.YAMLError as error:
-        raise RequestRefused(
-            [Problem("extra", "bad_yaml", {"reason": str(error).splitlines()[0]})]
-        ) from error
+        raise RequestRefused([Problem("extra", "bad_yaml", {"reason": str(error).splitlines()[0]})]) from error
     if not isinstance(extra, dict):
         raise RequestRefused([Problem("extra", "bad_yaml", {"reason": type(extra).__name__})])
     return TrainRequest(
@@ -347,9 +341,7 @@ def _shower(home: Home) -> Any:
 
 def _log(text: str, language: str) -> str:
     shown = html.escape(text or say("train.no_log", language))
-    return (
-        f'<pre class="log" tabindex="0" aria-label="{html.escape(say("train.log", language))}">{shown}</pre>'
-    )
+    return f'<pre class="log" tabindex="0" aria-label="{html.escape(say("train.log", language))}">{shown}</pre>'
 
 
 def _card(view: RunView, language: str) -> str:
@@ -362,15 +354,9 @@ def _card(view: RunView, language: str) -> str:
         "train.loss": f"{view.loss:.4f}" if view.loss is not None else "–",
         "train.eval_loss": f"{view.eval_loss:.4f}" if view.eval_loss is not None else "–",
     }
-    items = "".join(
-        f"<div><dt>{html.escape(say(k, language))}</dt><dd>{v}</dd></div>" for k, v in facts.items()
-    )
+    items = "".join(f"<div><dt>{html.escape(say(k, language))}</dt><dd>{v}</dd></div>" for k, v in facts.items())
     state = html.escape(say(f"state.{view.state}", language))
-    phase = (
-        html.escape(say(f"phase.{view.phase}", language))
-        if view.is_active and view.phase != "stopping"
-        else ""
-    )
+    phase = html.escape(say(f"phase.{view.phase}", language)) if view.is_active and view.phase != "stopping" else ""
     cause = view.cause or (Problem("", "lost") if view.state == "lost" else None)
     why = notice(word_problem(cause, language), "bad") if cause else ""
     return (
