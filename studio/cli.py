@@ -30,7 +30,7 @@ BAR_WIDTH = 30
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    flags = build_parser().parse_args(argv)
+    flags = build_parser().parse_args(argv, argparse.Namespace(home=CHECKOUT, json=False, language="en"))
     language = flags.language
     try:
         home = open_home(flags.home)
@@ -56,12 +56,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
-    # SUPPRESS lets the flags stand before or after the command.
+    # SUPPRESS lets the flags stand before or after the command; their defaults come with the namespace.
     shared.add_argument("--home", type=Path, default=argparse.SUPPRESS, help="default: the checkout")
     shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
     shared.add_argument("--language", choices=LANGUAGES, default=argparse.SUPPRESS)
     parser = argparse.ArgumentParser(prog="python -m studio", parents=[shared], description=__doc__)
-    parser.set_defaults(home=CHECKOUT, json=False, language="en")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(under: Any, name: str, run: Callable[[Home, Any], Answer], *positional: str) -> argparse.ArgumentParser:

@@ -1,7 +1,7 @@
 """Load models for chat, talk to them, unload them."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,7 @@ class ChatModels:
 
 
 @contextmanager
-def serve_model(home: Home, model: str, adapters: Sequence[str], port: int) -> Iterator[ModelServer]:
+def serve_model(home: Home, model: str, adapters: Sequence[str], port: int) -> Generator[ModelServer]:
     """A model behind an OpenAI-compatible address for as long as the block lasts. Raises StudioError."""
     model, found = resolve_model(home, model, adapters)
     server = ModelServer(model, found, port)
@@ -81,7 +81,7 @@ def stream_reply(
     temperature: float = 0.0,
     top_p: float = 1.0,
     max_tokens: int = 256,
-) -> Iterator[str]:
+) -> Generator[str]:
     """The reply to a conversation, piece by piece; closing the iterator cancels it."""
     opening = [{"role": "system", "content": system}] if system.strip() else []
     return stream_chat(chat_model.address, [*opening, *messages], temperature, top_p, max_tokens)

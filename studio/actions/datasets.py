@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from studio.core.formats import STAGES_OF, RowFault, detect_format, engine_row, entry_format, parse_row
 from studio.core.rows import Fault, Row
@@ -97,7 +97,7 @@ def inspect_file(path: Path) -> FileReport:
     sample: list[Mapping[str, Any]] = []
     for _, raw in iter_raw(path):
         if isinstance(raw, dict):
-            sample.append(raw)
+            sample.append(cast("Mapping[str, Any]", raw))
         if len(sample) == SAMPLED_ROWS:
             break
     if not sample:

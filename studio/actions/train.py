@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -94,7 +94,7 @@ def request_from_keys(home: Home, config: Mapping[str, Any]) -> TrainRequest:
         elif key in ("model", "method", "name"):
             fields[key] = str(value)
         elif key == "datasets":
-            names = value if isinstance(value, list) else str(value).split(",")
+            names = cast("list[object]", value) if isinstance(value, list) else str(value).split(",")
             fields["datasets"] = tuple(str(name).strip() for name in names if str(name).strip())
         elif key == "eval_dataset":
             fields[key] = str(value) if value not in (None, "", "none") else None

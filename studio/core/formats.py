@@ -87,10 +87,15 @@ class RowFault(Exception):
         self.values: dict[str, Any] = values
 
 
+def _mapping(entry: Entry, name: str) -> Mapping[str, str]:
+    """The entry's `columns` or `tags`; none when it has no such key."""
+    return cast("Mapping[str, str]", entry.get(name) or {})
+
+
 def entry_format(entry: Entry) -> str:
     """The format of a registry entry, one of FORMATS."""
     formatting = str(entry.get("formatting", "alpaca"))
-    columns = cast("Mapping[str, str]", entry.get("columns") or {})
+    columns = _mapping(entry, "columns")
     if formatting in ("alpaca", "sharegpt", "messages"):
         if entry.get("ranking"):
             return "preference"
@@ -99,7 +104,7 @@ def entry_format(entry: Entry) -> str:
         # LLaMA-Factory registers plain text as alpaca whose only column is the prompt.
         if formatting == "alpaca" and set(columns) == {"prompt"} and columns["prompt"] in TEXT_COLUMNS:
             return "text"
-        if formatting == "sharegpt" and (entry.get("tags") or {}).get("role_tag") == "role":
+        if formatting == "sharegpt" and _mapping(entry, "tags").get("role_tag") == "role":
             return "messages"
     return formatting
 
@@ -108,7 +113,7 @@ def detect_format(rows: Sequence[RawRow]) -> Detection | None:
     """Recognise the format by the columns of some rows; None when no format fits."""
     if not rows:
         return None
-    names = set.intersection(*(set(row) for row in rows))
+    names = set(rows[0]).intersection(*rows)
     for recognise in (_detect_erniekit, _detect_chat, _detect_alpaca, _detect_text):
         found = recognise(names, rows[0])
         if found:
@@ -200,7 +205,7 @@ def parse_row(raw: object, entry: Entry) -> Row:
 
 
 def _column(entry: Entry, name: str, default: str) -> str:
-    return str((entry.get("columns") or {}).get(name, default))
+    return _mapping(entry, "columns").get(name, default)
 
 
 def _text(raw: RawRow, name: str, *, needed: bool = True) -> str:
@@ -247,9 +252,8 @@ def _parse_alpaca(raw: RawRow, entry: Entry) -> Row:
 
 
 def _chat_turns(raw: RawRow, entry: Entry, column: str, *, start: str = "user") -> list[Turn]:
-    tags = {**SHAREGPT_TAGS, **(entry.get("tags") or {})}
-    if entry.get("formatting") == "messages":
-        tags = {**OPENAI_TAGS, **(entry.get("tags") or {})}
+    usual = OPENAI_TAGS if entry.get("formatting") == "messages" else SHAREGPT_TAGS
+    tags = {**usual, **_mapping(entry, "tags")}
     roles = {
         tags["user_tag"]: "user",
         tags["assistant_tag"]: "assistant",
@@ -266,7 +270,7 @@ def _chat_turns(raw: RawRow, entry: Entry, column: str, *, start: str = "user") 
     turns: list[Turn] = []
     for position, item in enumerate(items):
         where = f"{column}[{position}]"
-        if not isinstance(item, Mapping):
+        if not isinstance(item, dict):
             raise RowFault(where, "not_an_object", given=type(item).__name__)
         turn = cast("Mapping[str, Any]", item)
         role = roles.get(turn.get(tags["role_tag"], ""))
@@ -347,9 +351,11 @@ def _texts(raw: RawRow, name: str) -> list[str]:
     value = raw.get(name)
     if value is None:
         raise RowFault(name, "missing")
-    items: list[Any] = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    if not isinstance(value, str | list):
+        raise RowFault(name, "not_a_list", given=type(value).__name__)
+    items: list[object] = [value] if isinstance(value, str) else cast("list[object]", value)
     if not items:
-        raise RowFault(name, "empty" if value in ([], "") else "not_a_list", given=type(value).__name__)
+        raise RowFault(name, "empty")
     for position, item in enumerate(items):
         if not isinstance(item, str):
             raise RowFault(f"{name}[{position}]", "not_text", given=type(item).__name__)
@@ -413,7 +419,7 @@ def _parse_erniekit_dpo(raw: RawRow, entry: Entry) -> Row:
 
 
 def _parse_text(raw: RawRow, entry: Entry) -> Row:
-    columns = cast("Mapping[str, str]", entry.get("columns") or {})
+    columns = _mapping(entry, "columns")
     named = columns.get("text") or columns.get("prompt")
     column = named or next((name for name in TEXT_COLUMNS if name in raw), TEXT_COLUMNS[0])
     return Row(text=_text(raw, column))

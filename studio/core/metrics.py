@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,13 @@ class Progress:
 def read_metric(line: str) -> dict[str, Any] | None:
     """One line of `metrics.jsonl`, or None for a torn or corrupted one, which costs that line only."""
     try:
-        record = json.loads(line)
+        record: Any = json.loads(line)
     except ValueError:
         return None
-    return record if isinstance(record, dict) and isinstance(record.get("kind"), str) else None
+    if not isinstance(record, dict):
+        return None
+    fields = cast("dict[str, Any]", record)
+    return fields if isinstance(fields.get("kind"), str) else None
 
 
 def find_progress(

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -135,13 +135,13 @@ class _Answer:
         return {**self.head, "object": "chat.completion", "choices": [choice], "usage": _usage(usage)}
 
     async def events(
-        self, pieces: AsyncIterator[tuple[str, Usage]], prompt_tokens: int, *, include_usage: bool
+        self, pieces: AsyncGenerator[tuple[str, Usage]], prompt_tokens: int, *, include_usage: bool
     ) -> AsyncIterator[str]:
         """Server-sent events; closing them (a client that went away) closes the generation."""
         usage = Usage(prompt_tokens=prompt_tokens)
         yield self._event({"role": "assistant", "content": ""})
         try:
-            async with aclosing(pieces):  # type: ignore[type-var]
+            async with aclosing(pieces):
                 async for piece, counted in pieces:
                     usage = counted
                     yield self._event({"content": piece})
@@ -171,7 +171,7 @@ def _usage(usage: Usage) -> dict[str, int]:
 
 async def _in_thread(
     source: Iterator[tuple[str, Usage]], gone: threading.Event
-) -> AsyncIterator[tuple[str, Usage]]:
+) -> AsyncGenerator[tuple[str, Usage]]:
     """Run a blocking iterator beside the event loop; closing this one sets `gone` and waits for its end."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[tuple[str, Usage] | Exception | None] = asyncio.Queue()

@@ -467,7 +467,9 @@ def make_demo_model(folder: Path) -> None:
         # Left behind by the engine's saving; not part of a model.
         for signal in beside.glob("saved_signal_*"):
             signal.unlink()
-        os.chmod(beside, 0o755)
+        # The engine writes weights that only their owner can read.
+        for path in (beside, *beside.iterdir()):
+            path.chmod(0o755 if path.is_dir() else 0o644)
         shutil.rmtree(folder, ignore_errors=True)
         os.rename(beside, folder)
     finally:

@@ -126,7 +126,7 @@ def fused_qkv_export() -> None:
     def split_grouped(self: Any, base: Any, lora: dict[str, Any]) -> Any:
         from paddleformers.transformers import AutoConfig
 
-        config = AutoConfig.from_pretrained(self.merge_config.base_model_path)
+        config: Any = AutoConfig.from_pretrained(self.merge_config.base_model_path)
         heads = config.num_attention_heads
         groups = getattr(config, "num_key_value_heads", None) or heads
         for name in [name for name in lora if name.endswith(".qkv_proj.lora_B")]:
@@ -139,7 +139,7 @@ def fused_qkv_export() -> None:
             lora[name] = np.ascontiguousarray(ordered)
         return split(self, base, lora)
 
-    merge_model.MergeModel.split_fuse_lora_state_dict = split_grouped
+    merge_model.MergeModel.split_fuse_lora_state_dict = split_grouped  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def ernie_cache() -> None:

@@ -238,7 +238,7 @@ def load_model(folder: Path, adapters: Sequence[Path] = ()) -> LoadedModel:
         raise StudioError("not_a_model", "model", given=str(folder), missing="config.json")
     on_cpu = not paddle.is_compiled_with_cuda()
     try:
-        config = AutoConfig.from_pretrained(str(folder))
+        config: Any = AutoConfig.from_pretrained(str(folder))
         if on_cpu:
             config._attn_implementation = "eager"
         model = AutoModelForCausalLM.from_pretrained(

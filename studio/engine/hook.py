@@ -104,4 +104,4 @@ def _numbers(logs: Any) -> dict[str, float]:
 
 apply_fixes()
 if not any(callback is StudioCallback for callback in engine_trainer.DEFAULT_CALLBACKS):
-    engine_trainer.DEFAULT_CALLBACKS.append(StudioCallback)
+    engine_trainer.DEFAULT_CALLBACKS.append(StudioCallback)  # pyright: ignore[reportArgumentType]

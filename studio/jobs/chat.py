@@ -4,7 +4,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import IO, Any, cast
 
 import httpx
@@ -68,7 +68,7 @@ class ModelServer:
 
 def stream_chat(
     address: str, messages: Sequence[Mapping[str, str]], temperature: float, top_p: float, max_tokens: int
-) -> Iterator[str]:
+) -> Generator[str]:
     """The answer as it comes, piece by piece, from any OpenAI-compatible address.
 
     Closing the iterator closes the connection, which cancels the generation. Raises StudioError.

@@ -3,15 +3,16 @@
 import csv
 import gzip
 import hashlib
+import importlib
 import io
 import json
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 from studio.core.rows import Fault
 from studio.errors import NotFound, StudioError
@@ -20,6 +21,7 @@ SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".txt")
 SNIFFED_BYTES = 1_000_000
 # One remembered offset per this many lines: a page starts at most this many lines too early.
 INDEX_STRIDE = 64
+T = TypeVar("T")
 csv.field_size_limit(16_000_000)
 
 
@@ -54,7 +56,7 @@ def read_encoding(path: Path) -> str:
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
+def open_bytes(path: Path) -> Generator[IO[bytes]]:
     """A file's bytes, unpacked when it is gzipped. Raises NotFound, StudioError."""
     try:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
@@ -158,16 +160,16 @@ def _iter_csv(path: Path, name: str, delimiter: str) -> Iterator[tuple[int, obje
 
 
 def _iter_parquet(path: Path) -> Iterator[tuple[int, object]]:
-    import pyarrow as arrow
-    import pyarrow.parquet as parquet
-
+    # pyarrow ships no types.
+    parquet: Any = importlib.import_module("pyarrow.parquet")
+    arrow_error: type[Exception] = importlib.import_module("pyarrow").ArrowException
     try:
-        file = parquet.ParquetFile(path)  # pyright: ignore[reportUnknownMemberType]
-    except (arrow.ArrowException, OSError) as error:
+        file = parquet.ParquetFile(path)
+    except (arrow_error, OSError) as error:
         raise StudioError("unreadable_file", "file", given=str(path), reason=str(error)) from error
     number = 0
     with file:
-        for batch in file.iter_batches(batch_size=1000):  # pyright: ignore[reportUnknownMemberType]
+        for batch in file.iter_batches(batch_size=1000):
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
@@ -205,6 +207,10 @@ class _JsonlIndex:
                         self.lines.append(number)
                     self.rows += 1
                 offset += len(line)
+
+
+def _read_all(path: Path) -> list[tuple[int, object]]:
+    return list(iter_raw(path))
 
 
 class DataPages:
@@ -254,9 +260,9 @@ class DataPages:
         return self._remember(self._indexes, path, _JsonlIndex)
 
     def _all(self, path: Path) -> list[tuple[int, object]]:
-        return self._remember(self._rows, path, lambda path: list(iter_raw(path)))
+        return self._remember(self._rows, path, _read_all)
 
-    def _remember(self, kept: Any, path: Path, make: Any) -> Any:
+    def _remember(self, kept: "OrderedDict[tuple[str, int, int], T]", path: Path, make: Callable[[Path], T]) -> T:
         try:
             status = path.stat()
         except FileNotFoundError:

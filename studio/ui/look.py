@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-import gradio as gr
+from gradio import themes
 
 ASSETS = Path(__file__).parent / "assets"
 FONTS = ["Inter", "system-ui", "-apple-system", "Segoe UI", "Noto Sans CJK SC", "Noto Sans SC", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Noto Sans Mono CJK SC", "monospace"]
 
 
-def build_theme() -> gr.themes.Base:
+def build_theme() -> themes.Base:
     """Gradio's plain theme with the machine's own fonts; nothing is fetched."""
-    return gr.themes.Base(
-        primary_hue=gr.themes.colors.blue,
-        neutral_hue=gr.themes.colors.slate,
-        radius_size=gr.themes.sizes.radius_md,
-        spacing_size=gr.themes.sizes.spacing_md,
+    return themes.Base(
+        primary_hue=themes.colors.blue,
+        neutral_hue=themes.colors.slate,
+        radius_size=themes.sizes.radius_md,
+        spacing_size=themes.sizes.spacing_md,
         font=FONTS,
         font_mono=MONO,
     ).set(

@@ -209,7 +209,7 @@ def _build_option(spec: OptionSpec, request: TrainRequest) -> Any:
     if spec.kind == "bool":
         return gr.Checkbox(bool(value), **shared)
     if spec.kind == "choice":
-        return gr.Dropdown(list(spec.choices), value=value, **shared)
+        return gr.Dropdown(list(spec.choices), value=str(value), **shared)
     return gr.Textbox(f"{value:g}" if isinstance(value, float) else str(value), max_lines=1, **shared)
 
 
