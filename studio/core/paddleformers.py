@@ -38,6 +38,8 @@ RESERVED_KEYS = frozenset(
 REQUEST_KEYS = {"model_name_or_path": "model", "stage": "stage", "fine_tuning": "method"}
 # ERNIE's attention on a CPU: sdpa ignores the packing and DPO masks, flashmask needs a GPU.
 CPU_ATTENTION = "eager"
+# The engine refuses its own default where nothing runs in half precision.
+CPU_KEYS = {"amp_master_grad": False}
 GPU_ATTENTION = "flashmask"
 
 
@@ -88,7 +90,7 @@ def engine_config(
         "save_hf_steps": options["save_steps"],
     }
     if on_cpu:
-        config["amp_master_grad"] = False
+        config.update(CPU_KEYS)
     config.update({spec.name: options[spec.name] for spec in OPTIONS if spec.applies_to(stage, method)})
     if files.eval_data is None:
         config["do_eval"] = False
@@ -108,7 +110,7 @@ def engine_config(
 
 def export_config(base: str, adapter: str, device: str, hook: str) -> dict[str, Any]:
     """The YAML that merges an adapter folder into its base; the engine writes `<adapter>/export`."""
-    return {
+    config: dict[str, Any] = {
         "model_name_or_path": base,
         "output_dir": adapter,
         "fine_tuning": "LoRA",
@@ -117,6 +119,7 @@ def export_config(base: str, adapter: str, device: str, hook: str) -> dict[str, 
         "copy_tokenizer": True,
         "custom_register_path": hook,
     }
+    return {**config, **CPU_KEYS} if device == "cpu" else config
 
 
 def launch_command(verb: str, python: str, config_path: str, device: str, folder: str, log_folder: str) -> Command:
