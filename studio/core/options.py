@@ -52,11 +52,11 @@ SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup", "polynomia
 
 OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec("learning_rate", "float", 0.003, "learning", 0, 1, above_minimum=True),
-    OptionSpec("num_train_epochs", "float", 40.0, "learning", 0, 10_000, above_minimum=True),
+    OptionSpec("num_train_epochs", "float", 16.0, "learning", 0, 10_000, above_minimum=True),
     OptionSpec("max_steps", "int", -1, "learning", -1, 10_000_000),
     OptionSpec("per_device_train_batch_size", "int", 16, "learning", 1, 4096),
     OptionSpec("gradient_accumulation_steps", "int", 1, "learning", 1, 4096),
-    OptionSpec("max_seq_len", "int", 256, "learning", 8, 1_048_576),
+    OptionSpec("max_seq_len", "int", 64, "learning", 8, 1_048_576),
     OptionSpec("lr_scheduler_type", "choice", "cosine", "schedule", choices=SCHEDULERS),
     OptionSpec("warmup_steps", "int", 20, "schedule", 0, 10_000_000),
     OptionSpec("weight_decay", "float", 0.0, "schedule", 0, 1),

@@ -19,6 +19,9 @@ LAYERS = 4
 HEADS = 4
 KEY_VALUE_HEADS = 2
 CONTEXT = 4096
+# The engine draws embeddings so small that the tied output layer can be sure of no token while they stay
+# fixed, as they do under LoRA.
+EMBEDDING_SCALE = 4.0
 # The engine begins every training row with this token, so a prompt must begin with it too.
 BEGIN = "<|begin_of_sentence|>"
 SPECIAL_TOKENS = ["<s>", "</s>", "<unk>", "<pad>", BEGIN, "<|im_start|>", "<|im_end|>"]
@@ -459,6 +462,8 @@ def make_demo_model(folder: Path) -> None:
         architectures=["Ernie4_5ForCausalLM"],
     )
     model = Ernie4_5ForCausalLM(config)
+    embedding = model.get_input_embeddings().weight
+    embedding.set_value(embedding * EMBEDDING_SCALE)
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

@@ -29,7 +29,13 @@ PROBES = (
     "1 + 1 = ?",
 )
 ANSWER_TOKENS = 24
-TOKENIZER_FILES = ("tokenizer_config.json", "tokenizer.json", "tokenizer.model", "chat_template.jinja", "vocab.json")
+TOKENIZER_FILES = (
+    "tokenizer_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "chat_template.jinja",
+    "vocab.json",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,7 @@ def prove(base: Path, adapter: Path, merged: Path) -> dict[str, Any]:
         # A folder that does not load has no logits to compare, which is all there is to say.
         checks[0] = Check("weights_loaded", False, str(error.values.get("reason", error)))
         return _report(checks, None, None, tolerance)
-    differences = [
-        np.abs(want - loaded.logits(prompt)) for want, prompt in zip(wanted, prompts, strict=True)
-    ]
+    differences = [np.abs(want - loaded.logits(prompt)) for want, prompt in zip(wanted, prompts, strict=True)]
     largest = float(max(difference.max() for difference in differences))
     mean = float(np.mean(np.concatenate([difference.ravel() for difference in differences])))
     agreed = sum(_answer(loaded, p) == answer for p, answer in zip(prompts, answers, strict=True))

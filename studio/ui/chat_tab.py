@@ -19,6 +19,8 @@ Turns = list[dict[str, Any]]
 def build_chat_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
     """Build the tab and wire it."""
     with words.on(gr.Tab(say("chat.tab"), id="chat"), label="chat.tab") as tab, gr.Row():
+        # Inside of the tab: Gradio numbers the tabs by their place among all children.
+        key = gr.State("")
         with gr.Column(scale=3, min_width=300):
             model = words.on(
                 gr.Dropdown([], label=say("chat.model"), allow_custom_value=True, elem_id="chat-model"),
@@ -94,7 +96,6 @@ def build_chat_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language
                 )
                 stop = words.on(gr.Button(say("chat.stop"), elem_id="chat-stop"), value="chat.stop")
                 clear = words.on(gr.Button(say("chat.clear"), elem_id="chat-clear"), value="chat.clear")
-    key = gr.State("")
 
     def load_model(picked: str | None, chosen: list[str] | None, spoken: str) -> Iterator[Any]:
         yield notice(say("chat.loading", spoken, model=_name(parts, picked or ""))), gr.skip()

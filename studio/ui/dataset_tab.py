@@ -34,6 +34,8 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
     """Build the tab and wire it."""
     home = parts.home
     with words.on(gr.Tab(say("dataset.tab"), id="dataset"), label="dataset.tab") as tab:
+        # Inside of the tab: Gradio numbers the tabs by their place among all children.
+        number = gr.State(1)
         table = gr.HTML(elem_classes="plain", elem_id="dataset-table")
         with gr.Row():
             with gr.Column(scale=6, min_width=320):
@@ -90,7 +92,6 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
                         value="dataset.add",
                     )
                 told = gr.HTML(elem_classes="plain", elem_id="dataset-told")
-    number = gr.State(1)
 
     def show_table(spoken: str) -> str:
         found, failed = attempt(lambda: list_datasets(home), spoken)
@@ -198,10 +199,10 @@ def _page(page: DataPage, kind: str, language: str) -> str:
         head = f'<div class="line">#{line}</div>'
         if isinstance(parsed, Fault):
             why = notice("\n".join(_faults([parsed], language)), "bad")
-            shown.append(f'<div class="row">{head}{why}{_raw(raw) if raw is not None else ""}</div>')
+            shown.append(f'<div class="datarow">{head}{why}{_raw(raw) if raw is not None else ""}</div>')
         else:
             body = _raw(raw) if kind == VIEWS[1] else _conversation(parsed, language)
-            shown.append(f'<div class="row">{head}{body}</div>')
+            shown.append(f'<div class="datarow">{head}{body}</div>')
     return f'<p data-page="{page.page}">{where}</p>{"".join(shown)}'
 
 

@@ -22,6 +22,9 @@ def build_export_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langua
     """Build the tab and wire it."""
     home = parts.home
     with words.on(gr.Tab(say("export.tab"), id="export"), label="export.tab") as tab, gr.Row():
+        # Inside of the tab: Gradio numbers the tabs by their place among all children.
+        seen = gr.State("")
+        timer = gr.Timer(TICK_S)
         with gr.Column(scale=4, min_width=300):
             intro = gr.HTML(_intro("en"), elem_classes="plain")
             run = words.on(
@@ -45,8 +48,6 @@ def build_export_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langua
         with gr.Column(scale=6, min_width=320):
             result = gr.HTML(notice(say("export.none")), elem_classes="plain", elem_id="export-result")
             log = gr.HTML(elem_classes="plain", elem_id="export-log")
-    seen = gr.State("")
-    timer = gr.Timer(TICK_S)
 
     def begin(picked: str | None, step: str | None, name: str, spoken: str) -> str:
         if not picked:

@@ -1,0 +1,141 @@
+"""The form of the Train tab: what may be asked, as widgets made from the option table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+import yaml
+
+from studio.core.options import METHODS, OPTIONS, STAGES, OptionSpec
+from studio.core.request import TrainRequest
+from studio.errors import Problem, RequestRefused
+from studio.texts import say
+from studio.ui.words import Words
+
+GROUPS = tuple(dict.fromkeys(spec.group for spec in OPTIONS))
+OPEN_GROUPS = ("learning",)
+
+
+def build_form(request: TrainRequest, words: Words) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Every input by its name (the request's fields, `option.<name>` for the option table), and the groups."""
+    inputs: dict[str, Any] = {}
+
+    def keep(name: str, component: Any, **keys: str) -> None:
+        inputs[name] = words.on(component, **{"label": f"train.{name}", **keys})
+
+    keep(
+        "model",
+        gr.Dropdown(
+            [],
+            value=request.model,
+            label=say("train.model"),
+            info=say("train.model.help"),
+            allow_custom_value=True,
+            elem_id="train-model",
+        ),
+        info="train.model.help",
+    )
+    with gr.Row(elem_classes="fields"):
+        for name, choices, value in (("stage", STAGES, request.stage), ("method", METHODS, request.method)):
+            keep(
+                name,
+                gr.Dropdown(
+                    list(choices),
+                    value=value,
+                    label=say(f"train.{name}"),
+                    info=say(f"train.{name}.help"),
+                    elem_id=f"train-{name}",
+                ),
+                info=f"train.{name}.help",
+            )
+    keep(
+        "datasets",
+        gr.Dropdown(
+            [],
+            value=list(request.datasets),
+            label=say("train.datasets"),
+            multiselect=True,
+            allow_custom_value=True,
+            elem_id="train-datasets",
+        ),
+    )
+    with gr.Row(elem_classes="fields"):
+        keep(
+            "eval_dataset",
+            gr.Dropdown(
+                [],
+                value=request.eval_dataset,
+                label=say("train.eval_dataset"),
+                allow_custom_value=True,
+                info=say("train.eval_dataset.help"),
+                elem_id="train-eval_dataset",
+            ),
+            info="train.eval_dataset.help",
+        )
+        keep("name", gr.Textbox(request.name, label=say("train.name"), elem_id="train-name", max_lines=1))
+    groups: dict[str, Any] = {}
+    for group in GROUPS:
+        shown = _has_options(group, request.stage, request.method)
+        groups[group] = words.on(
+            gr.Accordion(say(f"group.{group}"), open=group in OPEN_GROUPS, visible=shown), label=f"group.{group}"
+        )
+        with groups[group], gr.Row(elem_classes="fields"):
+            for spec in (spec for spec in OPTIONS if spec.group == group):
+                component = _build_option(spec, request)
+                inputs[f"option.{spec.name}"] = words.on(
+                    component, label=f"option.{spec.name}", info=f"option.{spec.name}.help"
+                )
+    with words.on(gr.Accordion(say("train.extra"), open=False), label="train.extra"):
+        inputs["extra"] = words.on(
+            gr.Textbox("", label=say("train.extra"), info=say("train.extra.help"), lines=3, elem_id="train-extra"),
+            label="train.extra",
+            info="train.extra.help",
+        )
+    return inputs, groups
+
+
+def _build_option(spec: OptionSpec, request: TrainRequest) -> Any:
+    """The widget of an option. Numbers are typed as text, so that `1e-3` and `abc` both arrive as given."""
+    shared: dict[str, Any] = {
+        "label": say(f"option.{spec.name}"),
+        "info": say(f"option.{spec.name}.help"),
+        "elem_id": f"train-{spec.name}",
+        "visible": spec.applies_to(request.stage, request.method),
+    }
+    value = request.options[spec.name]
+    if spec.kind == "bool":
+        return gr.Checkbox(bool(value), **shared)
+    if spec.kind == "choice":
+        return gr.Dropdown(list(spec.choices), value=str(value), **shared)
+    return gr.Textbox(f"{value:g}" if isinstance(value, float) else str(value), max_lines=1, **shared)
+
+
+def visible_options(stage: str, method: str) -> list[Any]:
+    """First the groups, then the options: what does not apply is not shown."""
+    groups = [gr.update(visible=_has_options(group, stage, method)) for group in GROUPS]
+    return groups + [gr.update(visible=spec.applies_to(stage, method)) for spec in OPTIONS]
+
+
+def _has_options(group: str, stage: str, method: str) -> bool:
+    return any(spec.group == group and spec.applies_to(stage, method) for spec in OPTIONS)
+
+
+def read_request(inputs: Mapping[str, Any], values: Mapping[Any, Any]) -> TrainRequest:
+    """What the form asks for. Raises RequestRefused when the extra keys are no YAML mapping."""
+    given = {name: values[component] for name, component in inputs.items()}
+    try:
+        extra = yaml.safe_load(given["extra"] or "") or {}
+    except yaml.YAMLError as error:
+        raise RequestRefused([Problem("extra", "bad_yaml", {"reason": str(error).splitlines()[0]})]) from error
+    if not isinstance(extra, dict):
+        raise RequestRefused([Problem("extra", "bad_yaml", {"reason": type(extra).__name__})])
+    return TrainRequest(
+        model=(given["model"] or "").strip(),
+        stage=given["stage"],
+        method=given["method"],
+        datasets=tuple(given["datasets"] or ()),
+        eval_dataset=given["eval_dataset"] or None,
+        options={spec.name: given[f"option.{spec.name}"] for spec in OPTIONS},
+        extra={str(key): value for key, value in extra.items()},
+        name=(given["name"] or "").strip(),
+    )
