@@ -17,11 +17,11 @@ from typing import Any
 import yaml
 
 from studio.actions import chat, datasets, export, runs, train
-from studio.actions.home import make_demo_model, open_home
+from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused, StudioError
 from studio.stores.home import Home
-from studio.texts import LANGUAGES, say, word_error, word_problem
+from studio.texts import LANGUAGES, say, word_error, word_fault, word_problem
 
 Answer = dict[str, Any]
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -78,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     show.add_argument("--page", type=int, default=1)
     show.add_argument("--size", type=int, default=10)
 
-    for name, run in (("preview", _preview), ("train", _train)):
+    for name, run in (("preview", _preview), ("prepare", _prepare), ("train", _train)):
         command = add(commands, name, run)
         command.add_argument("--config", type=Path)
         command.add_argument("keys", nargs="*", metavar="KEY=VALUE")
@@ -120,8 +120,10 @@ def _datasets_add(home: Home, flags: argparse.Namespace) -> Answer:
 
 
 def _datasets_check(home: Home, flags: argparse.Namespace) -> Answer:
-    report = datasets.check_dataset(home, flags.name)
-    return _plain(report)
+    answer = _plain(datasets.check_dataset(home, flags.name))
+    for fault in answer["faults"]:
+        fault["text"] = word_fault(fault["code"], fault["values"], flags.language)
+    return answer
 
 
 def _datasets_show(home: Home, flags: argparse.Namespace) -> Answer:
@@ -142,14 +144,25 @@ def _asked(home: Home, flags: argparse.Namespace) -> TrainRequest:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise StudioError("bad_key", "keys", given=pair)
-        keys[key] = yaml.safe_load(value) if value[:1] in "[{" and value else value
+        # Our own fields read text themselves; a name such as 007 must stay one.
+        keys[key] = value if key in train.REQUEST_FIELDS else _read_value(value)
     if flags.name:
         keys["name"] = flags.name
-    return train.request_from_keys(home, keys)
+    request = train.request_from_keys(home, keys)
+    if request.model == str(home.models / DEMO_MODEL):
+        make_demo_model(home)
+    return request
+
+
+def _read_value(text: str) -> Any:
+    """Numbers, switches and lists as YAML reads them; what YAML cannot read is text."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def _preview(home: Home, flags: argparse.Namespace) -> Answer:
-    make_demo_model(home)
     preview = train.preview_run(home, _asked(home, flags))
     answer: Answer = {"command": preview.command, "yaml": preview.yaml, "problems": preview.problems}
     if preview.problems:
@@ -157,8 +170,11 @@ def _preview(home: Home, flags: argparse.Namespace) -> Answer:
     return answer if flags.json or preview.problems else {"text": preview.command}
 
 
+def _prepare(home: Home, flags: argparse.Namespace) -> Answer:
+    return _plain(train.prepare_run(home, _asked(home, flags)))
+
+
 def _train(home: Home, flags: argparse.Namespace) -> Answer:
-    make_demo_model(home)
     view = train.start_run(home, _asked(home, flags))
     if flags.wait:
         while view.is_active:

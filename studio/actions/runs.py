@@ -85,9 +85,13 @@ def view_run(home: Home, folder: Path) -> RunView:
     """What a run's folder says about it, right now."""
     paths = RunPaths(folder)
     request = read_request(folder)
+    job = JobPaths(paths.job)
     state: dict[str, Any] = job_state(paths.job)
     tail = _TAILS.read(paths.metrics)
     name = str(state.get("state", "preparing"))
+    if name in ("lost", "prepared") and tail.ended:
+        # The engine came to its end without a supervisor: it was killed, or somebody started the engine by hand.
+        name = "stopped" if job.stop.exists() else "finished"
     active = name in ACTIVE_STATES
     begin_time = tail.begin.get("time")
     now = time.time() if active else (tail.last_time or state.get("ended_at") or time.time())

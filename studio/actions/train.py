@@ -1,5 +1,6 @@
 """Ask for a run, see the command, start it."""
 
+import json
 import platform
 import re
 import shutil
@@ -26,10 +27,12 @@ from studio.errors import Problem, RequestRefused, StudioError
 from studio.jobs.launch import CHECKOUT, Step, start_job
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
-from studio.stores.models import model_files
+from studio.stores.models import ADAPTER_CONFIG, model_files
 from studio.stores.runs import RunPaths, find_run_folders, write_state
 
 HOOK = CHECKOUT / "studio" / "engine" / "hook.py"
+# Every key of a request that is not handed on to the engine as it is.
+REQUEST_FIELDS = {*OPTIONS_BY_NAME, *REQUEST_KEYS, "model", "method", "name", "datasets", "eval_dataset"}
 NUMBERED = re.compile(r"(.*?)-(\d+)")
 DEMO_DATASET = "medical_zh"
 DEMO_EVAL_DATASET = "medical_zh_eval"
@@ -39,7 +42,10 @@ ROOM_FOR_MODELS = 6
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What Start would run, and what stands in its way; made without a side effect."""
+    """What Start would do, and what stands in its way; made without a side effect.
+
+    `command` is two lines for a shell: the first writes the run folder, the second is the engine.
+    """
 
     command: str
     yaml: str
@@ -113,11 +119,41 @@ def preview_run(home: Home, request: TrainRequest) -> Preview:
     if any(problem.field not in ("name", "datasets", "eval_dataset", "model") for problem in problems):
         return Preview("", "", problems)
     plan = _plan(home, request)
-    return Preview(plan.command.shell(), _yaml(plan.config), problems)
+    lines = [prepare_command(home, request).shell(), plan.command.shell()]
+    return Preview("\n".join(lines), _yaml(plan.config), problems)
+
+
+def prepare_command(home: Home, request: TrainRequest) -> Command:
+    """The command that writes the run folder of a request and starts nothing."""
+    keys: dict[str, object] = {key: getattr(request, field) for key, field in REQUEST_KEYS.items()}
+    keys["datasets"] = ",".join(request.datasets)
+    keys["eval_dataset"] = request.eval_dataset or "none"
+    usual = default_options()
+    keys |= {name: value for name, value in checked_options(request).items() if value != usual[name]}
+    keys |= {key: json.dumps(value, ensure_ascii=False) for key, value in request.extra.items()}
+    pairs = [f"{key}={value}" for key, value in keys.items()]
+    argv = (sys.executable, "-m", "studio", "--home", str(home.root), "prepare", "--name", request.name, *pairs)
+    return Command(argv, {}, str(CHECKOUT))
+
+
+def prepare_run(home: Home, request: TrainRequest) -> RunView:
+    """Write the run folder of a request, for somebody who starts the engine by hand. Raises RequestRefused."""
+    plan = _prepare(home, request)
+    write_state(plan.paths.job, state="prepared", phase="prepared")
+    return view_run(home, plan.paths.output)
 
 
 def start_run(home: Home, request: TrainRequest) -> RunView:
     """Write the run folder and hand the run to its supervisor. Raises RequestRefused with all problems."""
+    plan = _prepare(home, request)
+    written = plan.paths.output / (ADAPTER_CONFIG if request.method == "lora" else "config.json")
+    start_job(
+        plan.paths.job, [Step("loading", plan.command, (written,))], [home.saves / ".devices" / _device(plan)]
+    )
+    return view_run(home, plan.paths.output)
+
+
+def _prepare(home: Home, request: TrainRequest) -> _Plan:
     problems = find_request_problems(home, request)
     if problems:
         raise RequestRefused(problems)
@@ -134,8 +170,7 @@ def start_run(home: Home, request: TrainRequest) -> RunView:
         shutil.rmtree(paths.output, ignore_errors=True)
         raise
     write_json(paths.request, _record(request, plan, sources))
-    start_job(paths.job, [Step("loading", plan.command)], [home.saves / ".devices" / _device(plan)])
-    return view_run(home, paths.output)
+    return plan
 
 
 def find_request_problems(home: Home, request: TrainRequest) -> list[Problem]:

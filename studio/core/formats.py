@@ -5,6 +5,7 @@ user's own registry works when copied in. Beyond its `alpaca` and `sharegpt`, `f
 `erniekit_sft` (`src`, `tgt`), `erniekit_dpo` (`response`, `sort`) or `text`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -22,7 +23,7 @@ STAGES_OF: Mapping[str, tuple[str, ...]] = {
     "erniekit_sft": ("SFT",),
     "erniekit_dpo": ("DPO",),
     "preference": ("DPO",),
-    # The engine has no KTO stage; an answer that was liked is still an answer to learn.
+    # PaddleFormers 1.2 has no KTO stage.
     "kto": (),
     "text": ("PT",),
 }
@@ -110,12 +111,17 @@ def entry_format(entry: Entry) -> str:
 
 
 def detect_format(rows: Sequence[RawRow]) -> Detection | None:
-    """Recognise the format by the columns of some rows; None when no format fits."""
-    if not rows:
+    """Recognise the format by the columns that at least half of some rows have; None when no format fits.
+
+    A row that lacks a column is faulty; it does not make the file another format.
+    """
+    counts = Counter(name for row in rows for name in row)
+    names = {name for name, count in counts.items() if 2 * count >= len(rows)}
+    if not names:
         return None
-    names = set(rows[0]).intersection(*rows)
+    fullest = max(rows, key=lambda row: len(names.intersection(row)))
     for recognise in (_detect_erniekit, _detect_chat, _detect_alpaca, _detect_text):
-        found = recognise(names, rows[0])
+        found = recognise(names, fullest)
         if found:
             return found
     return None
@@ -312,7 +318,7 @@ def _conversation(raw: RawRow, entry: Entry) -> tuple[list[Turn], str]:
 def _parse_chat(raw: RawRow, entry: Entry) -> Row:
     turns, column = _conversation(raw, entry)
     # Many files end with a question nobody answered; there is nothing to learn from it.
-    while len(turns) > 1 and turns[-1].role not in ANSWERING and turns[-2].role in ANSWERING:
+    while len(turns) > 1 and turns[-1].role in ("user", "tool") and turns[-2].role in ANSWERING:
         turns.pop()
     _check_order(turns, column, ends_with_answer=True)
     tools = raw.get(_column(entry, "tools", "tools"))

@@ -88,6 +88,8 @@ def _name_problems(name: str, facts: MachineFacts) -> list[Problem]:
 
 def _option_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
     found: list[Problem] = []
+    # Of a stage or method that does not exist nobody can say what applies: then everything is checked.
+    unknown = request.stage not in STAGES or request.method not in METHODS
     for name, given in request.options.items():
         spec = OPTIONS_BY_NAME.get(name)
         if spec is None:
@@ -95,7 +97,7 @@ def _option_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem
             continue
         value = read_option(spec, given)
         # An option that does not apply is not sent, so what stands in it cannot hurt.
-        if isinstance(value, Problem) and spec.applies_to(request.stage, request.method):
+        if isinstance(value, Problem) and (unknown or spec.applies_to(request.stage, request.method)):
             found.append(value)
     device = request.options.get("device", OPTIONS_BY_NAME["device"].default)
     if device == "gpu" and facts.gpus == 0:

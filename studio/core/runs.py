@@ -7,7 +7,6 @@ from typing import Any
 from studio.errors import Problem
 
 ACTIVE_STATES = frozenset({"queued", "preparing", "running", "stopping"})
-END_STATES = frozenset({"finished", "stopped", "failed", "lost"})
 
 
 @dataclass(frozen=True, slots=True)

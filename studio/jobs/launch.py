@@ -35,7 +35,8 @@ class Step:
 def scrubbed_environment() -> dict[str, str]:
     """Our environment without secrets, with the checkout on the module path."""
     kept = {k: v for k, v in os.environ.items() if not any(word in k.upper() for word in SECRET_WORDS)}
-    return {**kept, "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join(filter(None, [str(CHECKOUT), kept.get("PYTHONPATH")]))
+    return {**kept, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def start_job(folder: Path, steps: Sequence[Step], locks: Sequence[Path] = ()) -> None:

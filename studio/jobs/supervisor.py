@@ -39,12 +39,13 @@ def run_job(folder: Path) -> str:
     write_state(folder, state="queued", supervisor_pid=me.pid, supervisor_started=me.started)
     signal.signal(signal.SIGTERM, _on_terminate)
     with ExitStack() as held:
-        if not _wait_for_devices(paths, job, held):
+        locks = _wait_for_devices(paths, job, held)
+        if locks is None:
             return _end(folder, "stopped")
         write_state(folder, state="running", started_at=time.time())
         for step in job["steps"]:
             write_state(folder, phase=step["name"])
-            exit_code, cause = _run_step(paths, step)
+            exit_code, cause = _run_step(paths, step, locks)
             if cause:
                 return _end(folder, "failed", exit_code, cause)
             if exit_code != 0:
@@ -69,23 +70,29 @@ def _end(folder: Path, state: str, exit_code: int | None = None, cause: Mapping[
     return state
 
 
-def _wait_for_devices(paths: JobPaths, job: Mapping[str, Any], held: ExitStack) -> bool:
-    """Take the device locks, first come first served as far as the poll tells; False when stopped."""
+def _wait_for_devices(paths: JobPaths, job: Mapping[str, Any], held: ExitStack) -> list[int] | None:
+    """Take the device locks, first come first served as far as the poll tells; None when stopped.
+
+    The commands inherit the returned descriptors: a device stays taken as long as one of them lives, even
+    when this process is killed.
+    """
+    taken: list[int] = []
     for lock in job.get("locks", []):
         Path(lock).parent.mkdir(parents=True, exist_ok=True)
         file = held.enter_context(open(lock, "w"))
         while True:
             if paths.stop.exists():
-                return False
+                return None
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                taken.append(file.fileno())
                 break
             except BlockingIOError:
                 time.sleep(POLL_S)
-    return True
+    return taken
 
 
-def _run_step(paths: JobPaths, step: Mapping[str, Any]) -> tuple[int, dict[str, Any] | None]:
+def _run_step(paths: JobPaths, step: Mapping[str, Any], locks: list[int]) -> tuple[int, dict[str, Any] | None]:
     """Run one command; returns its exit status (negative: the signal) and a cause the supervisor saw."""
     env = {**os.environ, **step["env"], JOB_VARIABLE: str(paths.folder)}
     with paths.log.open("ab") as log:
@@ -98,6 +105,7 @@ def _run_step(paths: JobPaths, step: Mapping[str, Any]) -> tuple[int, dict[str, 
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=locks,
             )
         except OSError as error:
             return 127, {

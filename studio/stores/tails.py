@@ -28,6 +28,7 @@ class MetricsTail:
         self.series: dict[str, tuple[list[float], list[float]]] = {}
         self.begin: dict[str, Any] = {}
         self.phase = ""
+        self.ended = False
         self.last_step = 0
         self.last_time: float | None = None
         self.last: dict[str, float] = {}
@@ -63,6 +64,9 @@ class MetricsTail:
         match record["kind"]:
             case "begin":
                 self.begin = record
+                self.ended = False
+            case "end":
+                self.ended = True
             case "phase":
                 self.phase = str(record.get("phase", ""))
             case "log" | "eval" if isinstance(step, int):

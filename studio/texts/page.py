@@ -74,6 +74,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "train.speed": ("Tokens/s", "Tokens/秒"),
     # States and phases.
     "state.queued": ("Queued", "排队中"),
+    "state.prepared": ("Prepared", "已就绪"),
     "state.preparing": ("Preparing", "准备中"),
     "state.running": ("Running", "运行中"),
     "state.stopping": ("Stopping", "停止中"),

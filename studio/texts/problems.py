@@ -164,6 +164,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cli.datasets_check": ("check every row", "检查每一行"),
     "cli.datasets_show": ("show a page of rows", "按页查看"),
     "cli.preview": ("print the command a run would be", "显示将要执行的命令"),
+    "cli.prepare": ("write a run's folder and start nothing", "写出运行文件夹，但不启动"),
     "cli.train": ("start a run", "开始训练"),
     "cli.runs": ("list runs, or show one", "列出运行，或查看一个"),
     "cli.runs_show": ("show one run", "查看一个运行"),

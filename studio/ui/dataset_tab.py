@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 5
 SHOWN_FAULTS = 20
-VIEWS = ("conversation", "rows")
+VIEWS = (("dataset.as_conversation", "conversation"), ("dataset.as_rows", "rows"))
 
 
 def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
@@ -46,12 +46,13 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
                     )
                     view = words.on(
                         gr.Dropdown(
-                            [(say("dataset.as_conversation"), VIEWS[0]), (say("dataset.as_rows"), VIEWS[1])],
-                            value=VIEWS[0],
+                            [(say(key), view) for key, view in VIEWS],
+                            value=VIEWS[0][1],
                             label=say("dataset.view"),
                             elem_id="dataset-view",
                         ),
                         label="dataset.view",
+                        choices=VIEWS,
                     )
                 with gr.Row(elem_classes="actions"):
                     back = words.on(
@@ -201,7 +202,7 @@ def _page(page: DataPage, kind: str, language: str) -> str:
             why = notice("\n".join(_faults([parsed], language)), "bad")
             shown.append(f'<div class="datarow">{head}{why}{_raw(raw) if raw is not None else ""}</div>')
         else:
-            body = _raw(raw) if kind == VIEWS[1] else _conversation(parsed, language)
+            body = _raw(raw) if kind == "rows" else _conversation(parsed, language)
             shown.append(f'<div class="datarow">{head}{body}</div>')
     return f'<p data-page="{page.page}">{where}</p>{"".join(shown)}'
 

@@ -101,7 +101,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     gr.on([page.load, tab.select], **refresh)
     page.load(lambda name: free_name(home, name), inputs["name"], inputs["name"], show_progress="hidden")
     gr.on(
-        [page.load, tab.select],
+        [page.load, tab.select, language.change],
         lambda picked, spoken: _run_choices(home, picked, spoken),
         [run, language],
         run,

@@ -13,15 +13,21 @@ from studio.texts import LANGUAGES, say, word_error, word_problem
 
 log = logging.getLogger("studio")
 
+# The key of a text, or of each choice with its value.
+Keys = str | Sequence[tuple[str, str]]
+
 
 @dataclass(slots=True)
 class Words:
     """Which text of which component comes from which key."""
 
-    entries: list[tuple[Any, dict[str, str]]] = field(default_factory=list)
+    entries: list[tuple[Any, dict[str, Keys]]] = field(default_factory=list)
 
-    def on(self, component: Any, **keys: str) -> Any:
-        """Remember that a property (label, value, info, placeholder …) of a component is worded by a key."""
+    def on(self, component: Any, **keys: Keys) -> Any:
+        """Remember that a property (label, value, info, placeholder …) of a component is worded by a key.
+
+        `choices` takes (key, value) pairs.
+        """
         self.entries.append((component, keys))
         return component
 
@@ -31,7 +37,7 @@ class Words:
     def switch_script(self) -> str:
         """JavaScript from a language to an update of every component: no request, nothing typed is lost."""
         table = {
-            language: [{name: say(key, language) for name, key in keys.items()} for _, keys in self.entries]
+            language: [{name: _worded(keys, language) for name, keys in entry.items()} for _, entry in self.entries]
             for language in LANGUAGES
         }
         text = json.dumps(table, ensure_ascii=False).replace("</", "<\\/")
@@ -39,6 +45,10 @@ class Words:
             "(language) => { document.documentElement.lang = language; window.studioLanguage = language;"
             f" return ({text})[language].map(update => ({{__type__: 'update', ...update}})); }}"
         )
+
+
+def _worded(keys: Keys, language: str) -> Any:
+    return say(keys, language) if isinstance(keys, str) else [[say(key, language), value] for key, value in keys]
 
 
 def notice(text: str, kind: str = "info") -> str:

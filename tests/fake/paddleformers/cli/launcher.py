@@ -1,0 +1,58 @@
+"""A stand-in for `python -m paddleformers.cli.launcher VERB CONFIG`, for the fast tests.
+
+It replays what the real engine wrote (`tests/fake/recorded`), honours the stop file as the hook does, and
+misbehaves as FAKE_ENGINE says: `slow` waits after each step, `crash` ends with a traceback, `hang` never
+begins, `fork` leaves a child in a session of its own and then goes on slowly, `silent` writes nothing and
+ends with status 0.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+RECORDED = Path(__file__).resolve().parents[2] / "recorded"
+SLEEP = "import time; time.sleep(300)"
+
+
+def train(config: dict[str, object]) -> int:
+    mode = os.environ.get("FAKE_ENGINE", "")
+    output = Path(str(config["output_dir"]))
+    sys.stderr.write((RECORDED / "log.txt").read_text(encoding="utf-8"))
+    assert Path(str(config["train_dataset_path"])).is_file()
+    if mode == "hang":
+        time.sleep(300)
+    if mode == "crash":
+        raise RuntimeError("the kernel is not registered")
+    if mode == "silent":
+        return 0
+    if mode == "fork":
+        subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=True)
+    replay(output, slow=mode in ("slow", "fork"))
+    for name in ("config.json", "tokenizer_config.json", "model.safetensors"):
+        (output / name).write_text("{}")
+    if config["fine_tuning"] == "LoRA":
+        (output / "lora_config.json").write_text("{}")
+    return 0
+
+
+def replay(output: Path, *, slow: bool) -> None:
+    """Write the recorded metrics, a line at a time, until the end or the stop file."""
+    with (output / "studio" / "metrics.jsonl").open("a", encoding="utf-8") as metrics:
+        for line in (RECORDED / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+            metrics.write(json.dumps({**json.loads(line), "time": time.time()}) + "\n")
+            metrics.flush()
+            if slow:
+                time.sleep(0.2)
+            if (output / "studio" / "stop").exists():
+                return
+
+
+if __name__ == "__main__":
+    verb, path = sys.argv[1:]
+    assert verb == "train", verb
+    sys.exit(train(yaml.safe_load(Path(path).read_text(encoding="utf-8"))))

@@ -1,0 +1,104 @@
+"""Every kind of file is read row by row, and pages open anywhere."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+
+from studio.core.rows import Fault
+from studio.errors import NotFound, StudioError
+from studio.stores.datafiles import DataPages, iter_raw, read_encoding
+
+ROWS = [{"instruction": "发烧怎么办？", "output": "多喝水。"}, {"instruction": "a", "output": "b"}]
+LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
+
+
+def rows_of(path: Path) -> list[object]:
+    return [row for _, row in iter_raw(path)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json", "x.csv", "x.tsv", "x.jsonl.gz", "x.json.gz"])
+def test_the_same_rows_come_from_every_kind_of_file(tmp_path: Path, name: str, encoding: str) -> None:
+    path = tmp_path / name
+    kind = name.removesuffix(".gz").partition(".")[2]
+    mark = "\t" if kind == "tsv" else ","
+    text = {"jsonl": LINES, "json": json.dumps(ROWS, ensure_ascii=False)}.get(kind) or (
+        f"instruction{mark}output\n" + "".join(f"{row['instruction']}{mark}{row['output']}\n" for row in ROWS)
+    )
+    data = text.encode(encoding)
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert rows_of(path) == ROWS
+    assert read_encoding(path) == encoding
+
+
+def test_parquet_is_read_too(tmp_path: Path) -> None:
+    parquet.write_table(arrow.Table.from_pylist(ROWS), tmp_path / "x.parquet")
+    assert rows_of(tmp_path / "x.parquet") == ROWS
+
+
+def test_paragraphs_of_a_text_file_are_rows(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("one\ntwo\n\n\nthree\n")
+    assert list(iter_raw(tmp_path / "x.txt")) == [(1, {"text": "one\ntwo"}), (5, {"text": "three"})]
+
+
+def test_json_lines_in_a_json_file_are_read(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(LINES)
+    assert rows_of(tmp_path / "x.json") == ROWS
+
+
+def test_a_bad_line_is_named_and_the_next_is_read(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"a": 1}\n\n{"a": \n{"a": 2}\n')
+    (_, first), (number, bad), (_, last) = iter_raw(tmp_path / "x.jsonl")
+    assert (first, last) == ({"a": 1}, {"a": 2})
+    assert isinstance(bad, Fault)
+    assert (number, bad.line, bad.code) == (3, 3, "bad_json")
+
+
+def test_a_deeply_nested_line_does_not_crash_the_reader(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text("[" * 100_000 + "\n")
+    (row,) = rows_of(tmp_path / "x.jsonl")
+    assert isinstance(row, Fault)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "code"),
+    [
+        ("x.doc", b"", "unknown_file_kind"),
+        ("x.jsonl.gz", b"not gzip", "unreadable_file"),
+        ("x.parquet", b"not parquet", "unreadable_file"),
+        ("x.jsonl", b"\xff\xfe\x00\x01", "unknown_encoding"),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, data: bytes, code: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(StudioError, match=code):
+        rows_of(tmp_path / name)
+    with pytest.raises(NotFound, match="no_such_file"):
+        rows_of(tmp_path / "gone.jsonl")
+
+
+def test_pages_of_a_long_file_open_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    # Blank lines are no rows, but they count as lines.
+    path.write_text("".join(f'{{"n": {i}}}\n' + ("\n" if i % 3 == 0 else "") for i in range(1000)))
+    pages = DataPages()
+    assert pages.count(path) == 1000
+    assert [row for _, row in pages.read(path, 0, 2)] == [{"n": 0}, {"n": 1}]
+    assert [row for _, row in pages.read(path, 700, 3)] == [{"n": 700}, {"n": 701}, {"n": 702}]
+    assert [row for _, row in pages.read(path, 999, 5)] == [{"n": 999}]
+    assert pages.read(path, 1000, 5) == []
+    number, row = pages.read(path, 640, 1)[0]
+    assert json.loads(path.read_text().splitlines()[number - 1]) == row
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"n": 1}\n')
+    pages = DataPages()
+    assert pages.count(path) == 1
+    path.write_text('{"n": 1}\n{"n": 22}\n')
+    assert pages.count(path) == 2
