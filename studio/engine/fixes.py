@@ -12,6 +12,7 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 # For tests only: names of fixes to leave out, with commas between.
@@ -31,7 +32,7 @@ def lora_evaluation() -> None:
 
 
 def dpo_reference_model() -> None:
-    """DPO with a reference model: `ValueError: level should be O1 or O2`.
+    """DPO with a reference model: `level should be O1 or O2`, or `no attribute '_user_defined_strategy'`.
 
     On one CPU process there is nothing to wrap the reference model in. PaddleFormers 1.2.0.
     """
@@ -199,24 +200,41 @@ def cpu_data_parallel() -> None:
 
 
 def concurrent_loading() -> None:
-    """Two processes that load the same model at once: `EOFError: Ran out of input`, or half a file read.
+    """Two processes that load the same folder at once: `IndexError`, `EOFError: Ran out of input`, half a file.
 
-    The first load of a folder writes an index into it without a lock. The folder itself is the lock here.
-    paddlepaddle 3.3.1.
+    Each load deletes the index that the one before wrote into the folder, and writes it again. Here an index
+    stays as long as it is newer than the weights, and the folder is the lock under which it is written; ranks
+    of one job write it together as released, for one that waited for another would wait for ever.
+    PaddleFormers 1.2.0, paddlepaddle 3.3.1.
     """
+    import paddle
     from paddle.distributed.flex_checkpoint.dcp import load_state_dict as loading
+    from paddleformers.peft.lora import lora_model
+    from paddleformers.transformers import model_utils
 
+    index = model_utils.FLEX_CKPT_AUTO_GENERATED_METADATA
+    for module in (model_utils, lora_model):
+        module.FLEX_CKPT_AUTO_GENERATED_METADATA = f"{index}.kept"
     find = loading.get_checkpoint_files
 
     def find_alone(path: str, *arguments: Any, **options: Any) -> Any:
+        if paddle.distributed.get_world_size() > 1:
+            return find(path, *arguments, **options)
         folder = os.open(path, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
+            _remove_outdated(Path(path) / index)
             return find(path, *arguments, **options)
         finally:
             os.close(folder)
 
     loading.get_checkpoint_files = find_alone
+
+
+def _remove_outdated(index: Path) -> None:
+    weights = [path.stat().st_mtime_ns for path in index.parent.glob("*.safetensors")]
+    if index.exists() and weights and index.stat().st_mtime_ns < max(weights):
+        index.unlink()
 
 
 FIXES: tuple[Callable[[], None], ...] = (

@@ -1,0 +1,47 @@
+"""The real engine on the demo model; every run ends with the test that started it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.actions.home import make_demo_model, open_home
+from studio.actions.runs import RunView, wait_run
+from studio.actions.train import free_name, request_from_keys, start_run
+from studio.jobs.processes import processes_of
+from studio.stores.home import Home
+from studio.stores.runs import RunPaths, find_run_folders
+
+Train = Callable[..., RunView]
+SHORT = {"max_steps": 2, "eval_steps": 1, "save_steps": 100, "eval_dataset": "none", "max_seq_len": 48}
+
+
+@pytest.fixture(scope="session")
+def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home with the demo model and the demo data, shared by the tests of the engine."""
+    home = open_home(tmp_path_factory.mktemp("engine") / "home")
+    make_demo_model(home)
+    yield home
+    left = [process for folder in find_run_folders(home) for process in processes_of(RunPaths(folder).job)]
+    assert left == []
+
+
+@pytest.fixture
+def train(engine_home: Home) -> Train:
+    """Run the engine for two steps on the demo, with the given keys changed; waits for the end."""
+
+    def run(**keys: Any) -> RunView:
+        name = free_name(engine_home, keys.pop("name", "run"))
+        request = request_from_keys(engine_home, {**SHORT, **keys, "name": name})
+        return wait_run(engine_home, start_run(engine_home, request).run)
+
+    return run
+
+
+@pytest.fixture
+def fresh_model(engine_home: Home, tmp_path: Path) -> Path:
+    """A copy of the demo model that no engine has loaded yet."""
+    ignore = shutil.ignore_patterns("flex-ckpt*")
+    return shutil.copytree(engine_home.models / "ernie-4.5-demo", tmp_path / "fresh", ignore=ignore)
