@@ -1,6 +1,9 @@
 """The real engine on the demo model; every run ends with the test that started it."""
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,18 @@ from studio.jobs.processes import processes_of
 from studio.stores.home import Home
 from studio.stores.runs import RunPaths, find_run_folders
 
+CHECKOUT = Path(__file__).parents[2]
 Train = Callable[..., RunView]
 SHORT = {"max_steps": 2, "eval_steps": 1, "save_steps": 100, "eval_dataset": "none", "max_seq_len": 48}
+
+
+def in_engine(code: str, *argv: str) -> Any:
+    """What some code prints as JSON, run in a process of its own that may import the engine."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *argv], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +51,20 @@ def train(engine_home: Home) -> Train:
         return wait_run(engine_home, start_run(engine_home, request).run)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def lora_run(engine_home: Home) -> RunView:
+    """A LoRA run whose adapter matters: every matrix has moved."""
+    keys = {
+        "fine_tuning": "LoRA",
+        "max_steps": 12,
+        "warmup_steps": 0,
+        "learning_rate": 0.02,
+        "eval_dataset": "none",
+    }
+    request = request_from_keys(engine_home, {**keys, "max_seq_len": 48, "name": "adapter"})
+    return wait_run(engine_home, start_run(engine_home, request).run)
 
 
 @pytest.fixture

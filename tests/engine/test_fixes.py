@@ -1,23 +1,22 @@
 """Every fix: the engine without it fails as its docstring says, and with it works."""
 
-import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from studio.actions.export import ExportView, start_export, wait_export
 from studio.actions.runs import RunView, read_chart, read_log
+from studio.actions.train import prepare_run, request_from_keys
+from studio.jobs.launch import free_port
 from studio.stores.home import Home
-from tests.engine.conftest import Train
+from tests.engine.conftest import SHORT, Train, in_engine
 
 pytestmark = pytest.mark.slow
 SKIP = "STUDIO_SKIP_FIXES"
-HERE = Path(__file__).parent
-CHECKOUT = HERE.parents[1]
 Skip = Callable[[str], None]
 
 
@@ -34,15 +33,6 @@ def told(home: Home, view: RunView) -> str:
 def losses(home: Home, view: RunView) -> list[float]:
     assert view.state == "finished", read_log(home, view.run, 3000)
     return read_chart(home, view.run).series["loss"][1]
-
-
-def in_engine(code: str, *argv: str) -> Any:
-    """What some code prints as JSON, run in a process of its own that may import the engine."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *argv], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_lora_evaluation(engine_home: Home, train: Train, skip: Skip) -> None:
@@ -89,17 +79,6 @@ def test_rms_norm(engine_home: Home, train: Train, skip: Skip) -> None:
     assert "fused_rms_norm_ext" in told(engine_home, train())
     skip("")
     assert losses(engine_home, train())
-
-
-@pytest.fixture(scope="session")
-def lora_run(engine_home: Home) -> RunView:
-    """A LoRA run whose adapter matters: every matrix has moved."""
-    from studio.actions.runs import wait_run
-    from studio.actions.train import request_from_keys, start_run
-
-    keys = {"fine_tuning": "LoRA", "max_steps": 12, "warmup_steps": 0, "learning_rate": 0.02, "eval_dataset": "none"}
-    request = request_from_keys(engine_home, {**keys, "max_seq_len": 48, "name": "adapter"})
-    return wait_run(engine_home, start_run(engine_home, request).run)
 
 
 def export(home: Home, run: RunView, to: str) -> ExportView:
@@ -220,3 +199,24 @@ def test_concurrent_loading(fresh_model: Path, skip: Skip) -> None:
     assert in_engine(LOAD_AT_ONCE, str(fresh_model), "20", "until") == 1
     skip("")
     assert in_engine(LOAD_AT_ONCE, str(fresh_model.rename(fresh_model.parent / "again")), "6", "all") == 0
+
+
+def test_cpu_data_parallel(engine_home: Home, train: Train, skip: Skip, tmp_path: Path) -> None:
+    whole = train(max_steps=2, per_device_train_batch_size=16)
+    keys = {**SHORT, "per_device_train_batch_size": 8, "sharding": "", "name": "two-ranks"}
+    view = prepare_run(engine_home, request_from_keys(engine_home, keys))
+    command = [sys.executable, "-m", "paddleformers.cli.cli", "train", f"{view.path}/studio/train.yaml"]
+
+    def on_two_processes() -> str:
+        # gloo is what a CPU build has; the launcher counts devices by this list, also on a CPU.
+        more = {"PADDLE_DISTRI_BACKEND": "gloo", "CUDA_VISIBLE_DEVICES": "0,1", "OMP_NUM_THREADS": "1"}
+        env = {**os.environ, **more, "MASTER_PORT": str(free_port()), "PADDLEFORMERS_DIST_LOG": str(tmp_path)}
+        subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, check=False, timeout=200)
+        return "".join(path.read_text() for path in tmp_path.glob("workerlog.*"))
+
+    skip("cpu_data_parallel")
+    assert "No available device found" in on_two_processes()
+    skip("")
+    on_two_processes()
+    halves = read_chart(engine_home, view.run).series["loss"][1]
+    assert halves == pytest.approx(losses(engine_home, whole), rel=1e-3)

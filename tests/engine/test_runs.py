@@ -1,0 +1,118 @@
+"""Runs of the real engine, through the studio's own path."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from benchmarks.demo_answers import ask_all
+from studio.actions.home import DEMO_MODEL
+from studio.actions.runs import find_run, stop_run, wait_run
+from studio.actions.train import default_request, start_run
+from studio.actions.visualdl import VisualDL
+from studio.core.request import TrainRequest
+from studio.jobs.processes import processes_of
+from studio.stores.home import Home
+from studio.stores.models import find_models
+from studio.stores.runs import RunPaths
+from tests.engine.conftest import Train
+
+pytestmark = pytest.mark.slow
+CHECKOUT = Path(__file__).parents[2]
+
+
+def test_the_demo_model_has_the_same_bytes_twice(engine_home: Home, fresh_model: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    subprocess.run([sys.executable, "-m", "studio.engine.demo_model", str(again)], cwd=CHECKOUT, check=True)
+    names = sorted(path.name for path in fresh_model.iterdir())
+    assert names == sorted(path.name for path in again.iterdir())
+    for name in names:
+        assert (fresh_model / name).read_bytes() == (again / name).read_bytes(), name
+
+
+def test_a_newcomers_start_answers_nine_of_ten_training_questions_exactly(engine_home: Home) -> None:
+    request = default_request(engine_home)
+    view = wait_run(engine_home, start_run(engine_home, request).run)
+    assert view.state == "finished", view.cause
+    asked = ask_all(engine_home, view.run, request.datasets[0])
+    exact = sum(wanted == given for _, wanted, given in asked)
+    assert exact >= 0.9 * len(asked), f"{exact} of {len(asked)}"
+
+
+@pytest.mark.parametrize("method", ["full", "LoRA"])
+@pytest.mark.parametrize(
+    ("stage", "dataset"),
+    [("PT", "medical_zh_text"), ("SFT", "medical_zh_erniekit"), ("DPO", "medical_zh_preference")],
+)
+def test_every_stage_trains_with_every_method(train: Train, stage: str, dataset: str, method: str) -> None:
+    view = train(
+        stage=stage,
+        datasets=dataset,
+        eval_dataset=dataset,
+        fine_tuning=method,
+        max_seq_len=128,
+        max_steps=3,
+        eval_steps=2,
+    )
+    assert (view.state, view.step) == ("finished", 3), view.cause
+    assert view.loss is not None
+    assert view.eval_loss is not None
+
+
+def test_packing_trains(train: Train) -> None:
+    assert train(packing=True, max_seq_len=256, per_device_train_batch_size=2).state == "finished"
+
+
+def long_request(home: Home, name: str) -> TrainRequest:
+    options = {**default_request(home).options, "max_steps": 5000, "max_seq_len": 48}
+    model = str(home.models / DEMO_MODEL)
+    return TrainRequest(model=model, datasets=("medical_zh",), options=options, name=name)
+
+
+def wait_for_step(home: Home, run: str, step: int) -> None:
+    deadline = time.monotonic() + 60
+    while (view := find_run(home, run)).step < step:
+        assert view.is_active, view.cause
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_save_and_stop_leaves_a_model_that_loads(engine_home: Home) -> None:
+    run = start_run(engine_home, long_request(engine_home, "saved")).run
+    wait_for_step(engine_home, run, 5)
+    begun = time.monotonic()
+    stop_run(engine_home, run)
+    view = wait_run(engine_home, run)
+    assert view.state == "stopped"
+    assert time.monotonic() - begun < 30
+    assert view.run in [choice.label for choice in find_models(engine_home)]
+    assert (Path(view.path) / f"checkpoint-{view.step}").is_dir()
+    assert processes_of(RunPaths(Path(view.path)).job) == []
+
+
+def test_stop_now_leaves_no_process(engine_home: Home) -> None:
+    run = start_run(engine_home, long_request(engine_home, "ended")).run
+    wait_for_step(engine_home, run, 2)
+    stop_run(engine_home, run, now=True)
+    view = wait_run(engine_home, run)
+    assert view.state == "stopped"
+    assert processes_of(RunPaths(Path(view.path)).job) == []
+
+
+def test_visualdl_opens_a_run_and_ends_with_the_studio(engine_home: Home, train: Train) -> None:
+    view = train()
+    visualdl = VisualDL()
+    try:
+        address = visualdl.open(engine_home, view.run)
+        assert httpx.get(f"{address}/index", follow_redirects=True).status_code == 200
+        assert visualdl.open(engine_home, view.run) == address
+        (shown,) = httpx.get(f"{address}/api/runs").json()["data"]
+        points = httpx.get(f"{address}/api/scalar/list", params={"run": shown, "tag": "train/loss"}).json()["data"]
+        assert [point[1] for point in points] == [1, 2]
+    finally:
+        visualdl.close()
+    with pytest.raises(httpx.TransportError):
+        httpx.get(address)
