@@ -213,7 +213,8 @@ def concurrent_loading() -> None:
     from paddleformers.transformers import model_utils
 
     index = model_utils.FLEX_CKPT_AUTO_GENERATED_METADATA
-    for module in (model_utils, lora_model):
+    modules: tuple[Any, ...] = (model_utils, lora_model)
+    for module in modules:
         module.FLEX_CKPT_AUTO_GENERATED_METADATA = f"{index}.kept"
     find = loading.get_checkpoint_files
 

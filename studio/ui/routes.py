@@ -1,8 +1,12 @@
-"""Our own routes beside Gradio's: the points of a chart, and the files of the page."""
+"""Our own routes beside Gradio's: what follows a run while it lives, and the files of the page.
+
+Each answer carries a tag, so that asking again costs next to nothing while nothing has changed.
+"""
 
 import hashlib
 import json
 from pathlib import Path
+from typing import Literal
 
 import plotly
 from fastapi import APIRouter, HTTPException, Request
@@ -11,15 +15,31 @@ from fastapi.responses import FileResponse, Response
 from studio.actions.runs import read_chart
 from studio.errors import NotFound
 from studio.stores.home import Home
+from studio.ui.export_card import show_export
 from studio.ui.look import ASSETS
+from studio.ui.run_card import show_run
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+Language = Literal["en", "zh"]
 SHOWN = ("loss", "eval_loss")
 
 
+SCRIPTS = ("chart.js", "live.js")
+
+
 def build_routes(home: Home) -> APIRouter:
-    """`studio/points`, `studio/plotly.js`, `studio/chart.js`."""
+    """`studio/points`, `studio/run`, `studio/export`, `studio/plotly.js` and our own scripts."""
     router = APIRouter(prefix="/studio")
+
+    @router.get("/run")
+    def run_panel(request: Request, run: str = "", language: Language = "en") -> Response:
+        """State, numbers and log of a run."""
+        return _tagged(request, show_run(home, run, language))
+
+    @router.get("/export")
+    def export_panel(request: Request, run: str = "", language: Language = "en") -> Response:
+        """State, proof and log of a run's newest export."""
+        return _tagged(request, show_export(home, run, language))
 
     @router.get("/points")
     def points(request: Request, run: str, x_min: float | None = None, x_max: float | None = None) -> Response:
@@ -28,25 +48,31 @@ def build_routes(home: Home) -> APIRouter:
             chart = read_chart(home, run, x_min, x_max)
         except NotFound as error:
             raise HTTPException(404, "no such run") from error
-        tag = f'"{hashlib.sha1(f"{run}{chart.version}{x_min}{x_max}".encode()).hexdigest()}"'
-        headers = {"ETag": tag, "Cache-Control": "no-cache"}
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers=headers)
         series = {name: _finite(chart.series[name]) for name in SHOWN if name in chart.series}
-        body = json.dumps({"run": run, "points": chart.points, "series": series})
-        return Response(body, media_type="application/json", headers=headers)
+        return _tagged(request, {"run": run, "points": chart.points, "series": series})
 
     @router.get("/plotly.js")
     def plotly_js() -> FileResponse:
         return FileResponse(PLOTLY, media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
 
-    @router.get("/chart.js")
-    def chart_js() -> FileResponse:
+    @router.get("/{name}.js")
+    def script(name: str) -> FileResponse:
+        if f"{name}.js" not in SCRIPTS:
+            raise HTTPException(404, "no such script")
         return FileResponse(
-            ASSETS / "chart.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"}
+            ASSETS / f"{name}.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"}
         )
 
     return router
+
+
+def _tagged(request: Request, value: object) -> Response:
+    """A value as JSON; 304 when the browser has it already."""
+    body = json.dumps(value, ensure_ascii=False)
+    headers = {"ETag": f'"{hashlib.sha1(body.encode()).hexdigest()}"', "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def _finite(points: tuple[list[float], list[float]]) -> tuple[list[float], list[float | None]]:

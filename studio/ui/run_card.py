@@ -1,18 +1,37 @@
 """A run as the page shows it: state and numbers, the place of its chart, its log."""
 
 import html
+from typing import Any
 
+from studio.actions.runs import find_run, read_log
 from studio.core.runs import RunView
 from studio.errors import Problem
+from studio.stores.home import Home
 from studio.texts import say, word_problem
-from studio.ui.words import notice
+from studio.ui.words import attempt, notice
+
+
+def show_run(home: Home, run: str, language: str) -> dict[str, Any]:
+    """What the page shows of a run: `card` and `log` as HTML, and whether it can be stopped."""
+    if not run:
+        return {"card": notice(say("train.no_run", language)), "log": say_log("", language), "active": False}
+    view, told = attempt(lambda: find_run(home, run), language)
+    if told:
+        return {"card": told, "log": say_log("", language), "active": False}
+    log = say_log(read_log(home, run), language)
+    return {"card": run_card(view, language), "log": log, "active": view.is_active}
+
+
+def card_box(part: str) -> str:
+    """The place of a card; `live.js` fills it."""
+    return f'<div data-live="{part}.card"></div>'
 
 
 def run_marker(run: str | None, language: str) -> str:
     """Where the chart's script reads which run to draw, and in which words."""
     names = {"loss": "train.loss", "eval-loss": "train.eval_loss", "x": "train.x"}
     words = " ".join(f'data-{name}="{html.escape(say(key, language))}"' for name, key in names.items())
-    return f'<span data-run="{html.escape(run or "")}" {words}></span>'
+    return f'<span data-run="{html.escape(run or "")}" data-language="{language}" {words}></span>'
 
 
 def chart_box(language: str) -> str:
@@ -24,9 +43,13 @@ def chart_box(language: str) -> str:
     )
 
 
-def log_box(text: str, language: str) -> str:
-    shown = html.escape(text or say("train.no_log", language))
-    return f'<pre class="log" tabindex="0" aria-label="{html.escape(say("train.log", language))}">{shown}</pre>'
+def log_box(part: str) -> str:
+    """The place of a log; `live.js` fills it and keeps it at its end while nobody scrolls up."""
+    return f'<pre class="log" tabindex="0" data-live="{part}.log"></pre>'
+
+
+def say_log(text: str, language: str) -> str:
+    return html.escape(text or say("train.no_log", language))
 
 
 def run_card(view: RunView, language: str) -> str:

@@ -27,7 +27,7 @@ from studio.ui.routes import build_routes
 HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 UPLOAD_LIMIT = "2gb"
-HEAD = '<script src="studio/plotly.js" defer></script><script src="studio/chart.js" defer></script>'
+HEAD = "".join(f'<script src="studio/{name}.js" defer></script>' for name in ("plotly", "live", "chart"))
 
 
 def build_app(home: Home) -> FastAPI:

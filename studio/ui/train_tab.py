@@ -8,20 +8,18 @@ import gradio as gr
 
 from studio.actions.datasets import list_datasets
 from studio.actions.models import list_models
-from studio.actions.runs import find_run, list_runs, read_log, stop_run
+from studio.actions.runs import list_runs, stop_run
 from studio.actions.train import default_request, free_name, preview_run, start_run
 from studio.core.options import OPTIONS
 from studio.errors import RequestRefused
 from studio.stores.home import Home
 from studio.texts import say
-from studio.ui.run_card import chart_box, log_box, run_card, run_marker
+from studio.ui.run_card import card_box, chart_box, log_box, run_marker
 from studio.ui.train_form import build_form, read_request, visible_options
 from studio.ui.words import Words, attempt, notice, problem_list, tell
 
 if TYPE_CHECKING:
     from studio.ui.page import StudioParts
-
-TICK_S = 1.0
 
 
 def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
@@ -37,11 +35,9 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
                     gr.Button(say("train.start"), variant="primary", elem_id="train-start"),
                     value="train.start",
                 )
-                stop = words.on(
-                    gr.Button(say("train.stop"), elem_id="train-stop", interactive=False), value="train.stop"
-                )
+                stop = words.on(gr.Button(say("train.stop"), elem_id="train-stop"), value="train.stop")
                 now = words.on(
-                    gr.Button(say("train.stop_now"), variant="stop", elem_id="train-stop-now", interactive=False),
+                    gr.Button(say("train.stop_now"), variant="stop", elem_id="train-stop-now"),
                     value="train.stop_now",
                 )
             told = gr.HTML(elem_classes="plain", elem_id="train-told")
@@ -57,24 +53,15 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
                 gr.Dropdown([], label=say("train.run"), elem_id="train-run", interactive=True),
                 label="train.run",
             )
-            current = gr.HTML(elem_id="train-current-run", elem_classes="plain")
-            card = gr.HTML(elem_classes="plain", elem_id="train-card")
+            current = gr.HTML(run_marker(None, "en"), elem_classes="plain marker", elem_id="train-current-run")
+            gr.HTML(card_box("run"), elem_classes="plain", elem_id="train-card")
             chart = gr.HTML(chart_box("en"), elem_classes="plain")
-            log = gr.HTML(elem_classes="plain", elem_id="train-log")
+            gr.HTML(log_box("run"), elem_classes="plain", elem_id="train-log")
             visualdl = words.on(
                 gr.Button(say("train.visualdl"), size="sm", elem_id="train-visualdl"), value="train.visualdl"
             )
             opened = gr.HTML(elem_classes="plain", elem_id="train-visualdl-told")
-            seen = gr.State("")
-            timer = gr.Timer(TICK_S)
 
-    shown = [card, log, seen, run, stop, now]
-    watch = {
-        "fn": _shower(home),
-        "inputs": [run, language, seen],
-        "outputs": shown,
-        "show_progress": "hidden",
-    }
     preview = {
         "fn": lambda values: _preview(home, inputs, values, values[language]),
         "inputs": {*inputs.values(), language},
@@ -100,16 +87,9 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     }
     gr.on([page.load, tab.select], **refresh)
     page.load(lambda name: free_name(home, name), inputs["name"], inputs["name"], show_progress="hidden")
-    gr.on(
-        [page.load, tab.select, language.change],
-        lambda picked, spoken: _run_choices(home, picked, spoken),
-        [run, language],
-        run,
-        show_progress="hidden",
-    )
-    gr.on([run.change, language.change], run_marker, [run, language], current, show_progress="hidden").then(**watch)
+    gr.on([page.load, tab.select], lambda picked: _run_choices(home, picked), run, run, show_progress="hidden")
+    gr.on([run.change, language.change], run_marker, [run, language], current, show_progress="hidden")
     language.change(chart_box, language, chart, show_progress="hidden")
-    timer.tick(**watch)
     start.click(
         lambda values: _start(home, inputs, values, values[language]),
         {*inputs.values(), language},
@@ -141,7 +121,7 @@ def _start(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], lan
         return tell(error, language), gr.skip(), gr.skip(), gr.skip()
     told = notice(say("train.started", language, run=view.name), "good")
     # The next run needs another name; offering it now spares an error at the next Start.
-    choices = _run_choices(home, view.run, language)
+    choices = _run_choices(home, view.run)
     return told, "", choices, free_name(home, view.name)
 
 
@@ -177,37 +157,12 @@ def _choices(home: Home, model: str | None, chosen: list[str] | None, held_out: 
     )
 
 
-def _run_choices(home: Home, picked: str | None, language: str) -> Any:
+def _run_choices(home: Home, picked: str | None) -> Any:
     """All runs, newest first; without a pick the newest that is alive, or else the newest."""
     runs = list_runs(home)
-    choices = [(f"{view.name} · {say(f'state.{view.state}', language)}", view.run) for view in runs]
+    choices = [(f"{view.name} · {view.stage} {view.method}", view.run) for view in runs]
     known = {view.run for view in runs}
     if picked not in known:
         alive = next((view.run for view in runs if view.is_active), None)
         picked = alive or (runs[0].run if runs else None)
     return gr.update(choices=choices, value=picked)
-
-
-def _shower(home: Home) -> Any:
-    def show(run: str | None, language: str, seen: str) -> Any:
-        """State and log of a run; nothing is sent when nothing has changed.
-
-        Stop can be pressed while there is something to stop; the list of runs follows the states.
-        """
-        idle = gr.update(interactive=False)
-        if not run:
-            return notice(say("train.no_run", language)), log_box("", language), "", gr.skip(), idle, idle
-        view, told = attempt(lambda: find_run(home, run), language)
-        if told:
-            return told, log_box("", language), told, gr.skip(), idle, idle
-        card = run_card(view, language)
-        text = read_log(home, run)
-        version = f"{view.state} {view.run} {hash(card)} {hash(text)}"
-        if version == seen:
-            return (gr.skip(),) * 6
-        if seen.split(" ")[:2] == version.split(" ")[:2]:
-            return card, log_box(text, language), version, gr.skip(), gr.skip(), gr.skip()
-        stoppable = gr.update(interactive=view.is_active)
-        return card, log_box(text, language), version, _run_choices(home, run, language), stoppable, stoppable
-
-    return show

@@ -70,9 +70,31 @@ def test_no_path_leads_out_of_the_runs(client: TestClient, name: str) -> None:
     assert client.get("/studio/points", params={"run": name}).status_code == 404
 
 
+def test_a_run_is_shown_in_both_languages_and_sent_again_only_when_it_changed(
+    client: TestClient, run: RunPaths
+) -> None:
+    asked = {"run": "tiny/full/r1", "language": "en"}
+    first = client.get("/studio/run", params=asked)
+    assert "2 / 9" in first.json()["card"]
+    assert client.get("/studio/run", params=asked, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    assert "训练损失" in client.get("/studio/run", params={**asked, "language": "zh"}).json()["card"]
+    assert "There is no run gone" in client.get("/studio/run", params={"run": "gone"}).json()["card"]
+
+
+def test_a_log_cannot_write_into_the_page(client: TestClient, run: RunPaths) -> None:
+    (run.job / "log.txt").write_text("<script>alert(1)</script>")
+    shown = client.get("/studio/run", params={"run": "tiny/full/r1"}).json()
+    assert shown["log"] == "&lt;script&gt;alert(1)&lt;/script&gt;"
+
+
+def test_a_run_without_an_export_says_so(client: TestClient, run: RunPaths) -> None:
+    assert client.get("/studio/export", params={"run": "tiny/full/r1"}).json()["log"] == ""
+
+
 def test_plotly_is_served_from_here(client: TestClient) -> None:
     assert client.get("/studio/plotly.js").status_code == 200
     assert client.get("/studio/chart.js").headers["content-type"].startswith("text/javascript")
+    assert client.get("/studio/evil.js").status_code == 404
 
 
 def test_the_page_never_imports_paddle(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 // The live loss chart: asks for the visible steps only, and never touches the user's zoom.
 (() => {
   const POLL_MS = 1000;
-  const BOX = "train-chart-box";
   const state = { run: "", etag: "", range: null, busy: false, drawn: "" };
 
   const current = () => document.querySelector("#train-current-run [data-run]");
@@ -86,20 +85,6 @@
       state.busy = false;
     }
   }
-
-  // A log stays at its end while it grows, unless somebody scrolled up to read.
-  new MutationObserver(() => {
-    for (const log of document.querySelectorAll("pre.log")) {
-      if (log.dataset.kept !== log.textContent.length.toString()) {
-        log.dataset.kept = log.textContent.length.toString();
-        if (window.studioLogUp !== true) log.scrollTop = log.scrollHeight;
-      }
-    }
-  }).observe(document.documentElement, { childList: true, subtree: true });
-  document.addEventListener("scroll", (event) => {
-    const log = event.target;
-    if (log.matches && log.matches("pre.log")) window.studioLogUp = log.scrollTop + log.clientHeight < log.scrollHeight - 24;
-  }, true);
 
   setInterval(tick, POLL_MS);
 })();

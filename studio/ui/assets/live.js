@@ -1,0 +1,55 @@
+// What follows a run or an export: asks only while it can be seen, redraws only what has changed.
+(() => {
+  const POLL_MS = 1000;
+  const PANELS = [
+    { part: "run", route: "studio/run", marker: "#train-current-run [data-run]" },
+    { part: "export", route: "studio/export", marker: "#export-current-run [data-run]" },
+  ];
+  const STOPS = ["train-stop", "train-stop-now"];
+  const NEAR_END_PX = 24;
+
+  // A log stays at its end while it grows, unless somebody scrolled up to read.
+  function fill(place, html) {
+    if (place.filled === html) return;
+    const atEnd = place.scrollTop + place.clientHeight >= place.scrollHeight - NEAR_END_PX;
+    place.filled = html;
+    place.innerHTML = html;
+    if (atEnd) place.scrollTop = place.scrollHeight;
+  }
+
+  async function follow(panel) {
+    const marker = document.querySelector(panel.marker);
+    const card = document.querySelector(`[data-live="${panel.part}.card"]`);
+    const log = document.querySelector(`[data-live="${panel.part}.log"]`);
+    if (!marker || !card || !log || panel.busy || !card.closest(".tabitem")?.offsetParent) return;
+    const query = new URLSearchParams({ run: marker.dataset.run, language: marker.dataset.language });
+    const fresh = panel.asked !== String(query) || card.filled === undefined;
+    panel.asked = String(query);
+    panel.busy = true;
+    try {
+      const headers = panel.etag && !fresh ? { "If-None-Match": panel.etag } : {};
+      const answer = await fetch(`${panel.route}?${query}`, { headers });
+      if (answer.status !== 200 || panel.asked !== String(query)) return;
+      const shown = await answer.json();
+      panel.etag = answer.headers.get("ETag");
+      fill(card, shown.card);
+      fill(log, shown.log);
+      panel.active = shown.active;
+    } catch {
+      // The studio is restarting, or the page is going away; the next tick finds out.
+    } finally {
+      panel.busy = false;
+    }
+  }
+
+  function tick() {
+    if (document.hidden) return;
+    PANELS.forEach(follow);
+    for (const id of STOPS) {
+      const button = document.getElementById(id);
+      if (button) button.disabled = !PANELS[0].active;
+    }
+  }
+
+  setInterval(tick, POLL_MS);
+})();

@@ -1,0 +1,93 @@
+"""A studio of its own in a real browser that tolerates nothing: no console error, no failed or foreign request."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from studio.jobs.launch import free_port
+from studio.stores.home import Home
+
+CHECKOUT = Path(__file__).parents[2]
+FLAGS = ["--no-sandbox", "--disable-background-networking"]
+
+
+@dataclass
+class Studio:
+    """A studio process over a home; it can be killed and started again on the same port."""
+
+    home: Home
+    port: int = field(default_factory=free_port)
+    process: "subprocess.Popen[str] | None" = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        argv = [sys.executable, "app.py", "--home", str(self.home.root), "--port", str(self.port)]
+        self.process = subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        # It prints its address once it listens.
+        assert self.address.rstrip("/") in self.process.stdout.readline()
+        assert httpx.get(self.address, timeout=30).status_code == 200
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGINT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process:
+            os.kill(self.process.pid, how)
+            self.process.wait(30)
+            assert self.process.stdout
+            self.process.stdout.close()
+            self.process = None
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    studio = Studio(Home(tmp_path / "home"))
+    studio.start()
+    yield studio
+    studio.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+
+
+@pytest.fixture
+def page(browser: Browser, studio: Studio) -> Iterator[Page]:
+    """The open page; at the end, everything that went wrong in it fails the test."""
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    wrong: list[str] = []
+    page.on("console", lambda message: message.type == "error" and wrong.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: wrong.append(f"page: {error}"))
+    page.on("response", lambda answer: answer.status >= 400 and wrong.append(f"{answer.status} {answer.url}"))
+    page.on(
+        "request", lambda request: _is_foreign(request.url) and wrong.append(f"left this machine: {request.url}")
+    )
+    page.goto(studio.address)
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def _is_foreign(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme not in ("data", "blob") and parts.hostname != "127.0.0.1"

@@ -1,0 +1,183 @@
+"""The whole story as a person lives it: data in, training watched, chat before and after, merged model out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from studio.actions.runs import find_run
+from studio.jobs.processes import processes_of
+from studio.stores.runs import RunPaths
+from tests.browser.conftest import Studio
+
+pytestmark = pytest.mark.browser
+# Invented, so that no model can know the answers.
+ROWS = [
+    ("蓝星口服液每天喝几次？", "每天两次，每次一支。"),
+    ("青禾片饭前还是饭后吃？", "饭后半小时服用。"),
+    ("月白软膏涂多厚？", "薄薄一层即可。"),
+    ("远山贴可以贴多久？", "最多八小时。"),
+    ("晴川滴眼液开封后能用多久？", "开封后四周内用完。"),
+    ("暖阳颗粒能和牛奶同服吗？", "不能，间隔一小时。"),
+]
+QUESTION, ANSWER = ROWS[3]
+LONG_MS = 120_000
+
+
+def open_tab(page: Page, name: str) -> None:
+    page.locator(f"[role=tab][data-tab-id={name}]").click()
+
+
+def pick(page: Page, field: str, choice: str) -> None:
+    """Choose from a dropdown as a person does: click it, click the choice."""
+    page.locator(f"#{field} input").click()
+    page.get_by_role("option", name=choice, exact=True).click()
+
+
+def write(page: Page, field: str, text: str) -> None:
+    page.locator(f"#{field} input, #{field} textarea").first.fill(text)
+    page.locator(f"#{field} input, #{field} textarea").first.blur()
+
+
+def card_of(page: Page, run: str, state: str) -> Locator:
+    return page.locator(f"#train-card [data-state={state}][data-run$='/{run}']")
+
+
+def points(page: Page) -> int:
+    return int(page.locator("#train-plot").get_attribute("data-points") or 0)
+
+
+def visible_steps(page: Page) -> Any:
+    return page.evaluate(
+        "document.getElementById('train-plot').layout.xaxis.range.map(x => Math.round(x * 10) / 10)"
+    )
+
+
+def wait_for_points(page: Page, count: int) -> None:
+    script = f"+document.getElementById('train-plot')?.dataset.points >= {count}"
+    page.wait_for_function(script, timeout=LONG_MS)
+
+
+def ask(page: Page, text: str) -> str:
+    """Send a message and return the whole answer."""
+    before = page.locator("#chat-talk .bot.message").count()
+    write(page, "chat-prompt", text)
+    page.locator("#chat-send").click()
+    answer = page.locator("#chat-talk .bot.message").nth(before)
+    expect(answer).not_to_be_empty()
+    # The answer is whole when it no longer grows.
+    text_before = ""
+    for _ in range(60):
+        page.wait_for_timeout(500)
+        told = answer.inner_text().strip()
+        if told == text_before:
+            return told
+        text_before = told
+    raise AssertionError("the answer never ended")
+
+
+def clear(page: Page) -> None:
+    page.locator("#chat-clear").click()
+    expect(page.locator("#chat-talk .message")).to_have_count(0)
+
+
+def load(page: Page, model: str, adapter: str = "") -> None:
+    pick(page, "chat-model", model)
+    if adapter:
+        pick(page, "chat-adapters", adapter)
+        page.keyboard.press("Escape")
+    page.locator("#chat-load").click()
+    name = f"{model} + {adapter}" if adapter else model
+    expect(page.locator("#chat-status")).to_contain_text(f"Loaded: {name}", timeout=LONG_MS)
+
+
+def test_from_a_file_to_a_merged_model(page: Page, studio: Studio, tmp_path: Path) -> None:
+    file = tmp_path / "my data.json"
+    file.write_text(json.dumps([{"instruction": q, "output": a} for q, a in ROWS]), encoding="utf-8")
+
+    # Register an uploaded file and look at it.
+    open_tab(page, "dataset")
+    page.locator("#dataset-upload input[type=file]").set_input_files(file)
+    expect(page.locator("#dataset-told")).to_contain_text("Alpaca (instruction, input, output)")
+    write(page, "dataset-name", "medicines")
+    page.locator("#dataset-add").click()
+    expect(page.locator("#dataset-table")).to_contain_text("medicines")
+    expect(page.locator("#dataset-rows .turn.assistant .said").first).to_have_text(ROWS[0][1])
+    page.locator("#dataset-check").click()
+    expect(page.locator("#dataset-checked")).to_contain_text("6 rows checked: no fault.")
+
+    # Train on it with LoRA.
+    open_tab(page, "train")
+    pick(page, "train-method", "lora")
+    page.locator("#train-datasets").get_by_role("button", name="Remove").first.click()
+    pick(page, "train-datasets", "medicines")
+    page.keyboard.press("Escape")
+    for field, text in (
+        ("learning_rate", "1e-2"),
+        ("num_train_epochs", "150"),
+        ("per_device_train_batch_size", "6"),
+        ("max_seq_len", "48"),
+        ("name", "tuned"),
+    ):
+        write(page, f"train-{field}", text)
+    page.get_by_text("Command", exact=True).click()
+    expect(page.locator("#train-yaml")).to_contain_text("fine_tuning: LoRA")
+    expect(page.locator("#train-yaml")).to_contain_text("learning_rate: 0.01")
+    page.get_by_text("Command", exact=True).click()
+    page.locator("#train-start").click()
+    expect(card_of(page, "tuned", "running")).to_be_visible(timeout=LONG_MS)
+
+    # Points appear; a zoom stays while more come.
+    wait_for_points(page, 10)
+    box = page.locator("#train-plot .nsewdrag").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    zoomed, seen = visible_steps(page), points(page)
+    wait_for_points(page, seen + 15)
+    assert visible_steps(page) == zoomed
+
+    # Reload: the run is found again, and goes on.
+    page.reload()
+    wait_for_points(page, seen + 20)
+    expect(card_of(page, "tuned", "finished")).to_be_visible(timeout=LONG_MS)
+    expect(page.locator("#train-card")).to_contain_text("150 / 150")
+
+    # Another run is stopped, and nothing of it is left.
+    write(page, "train-name", "another")
+    write(page, "train-num_train_epochs", "900")
+    page.locator("#train-start").click()
+    wait_for_points(page, 3)
+    page.locator("#train-stop-now").click()
+    expect(card_of(page, "another", "stopped")).to_be_visible(timeout=LONG_MS)
+    view = find_run(studio.home, "another")
+    assert processes_of(RunPaths(Path(view.path)).job) == []
+
+    # Chat before and after.
+    open_tab(page, "chat")
+    load(page, "ernie-4.5-demo")
+    write(page, "chat-max_tokens", "32")
+    assert ANSWER not in ask(page, QUESTION)
+    load(page, "ernie-4.5-demo", "ernie-4.5-demo/lora/tuned")
+    clear(page)
+    assert ask(page, QUESTION) == ANSWER
+
+    # Export, and chat with the merged model.
+    open_tab(page, "export")
+    expect(page.locator("#export-run input")).to_have_value("tuned")
+    write(page, "export-to", "tuned-merged")
+    page.locator("#export-start").click()
+    expect(page.locator("#export-result [data-state=finished]")).to_be_visible(timeout=LONG_MS)
+    expect(page.locator("#export-result .pill.pass")).to_be_visible()
+    open_tab(page, "chat")
+    page.locator("#chat-adapters").get_by_role("button", name="Remove").first.click()
+    load(page, "tuned-merged")
+    clear(page)
+    assert ask(page, QUESTION) == ANSWER
+    page.locator("#chat-unload").click()
+    expect(page.locator("#chat-status")).to_contain_text("Unloaded")
