@@ -171,6 +171,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "dataset.check.bad": ("{count} of {rows} rows are faulty.", "{rows} 行中有 {count} 行错误。"),
     "dataset.register": ("Register a file", "注册文件"),
     "dataset.upload": ("Upload", "上传"),
+    "dataset.drop": ("Drop a file here, or click to choose one", "把文件拖到这里，或点击选择"),
     "dataset.path": ("or a path on this machine", "或本机上的路径"),
     "dataset.new_name": ("Name for it", "为它命名"),
     "dataset.inspect": ("Inspect", "检查文件"),

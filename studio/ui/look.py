@@ -1,8 +1,11 @@
 """How the page looks: a quiet theme, and the style sheet."""
 
+import json
 from pathlib import Path
 
 from gradio import themes
+
+from studio.texts import LANGUAGES, say
 
 ASSETS = Path(__file__).parent / "assets"
 FONTS = ["Inter", "system-ui", "-apple-system", "Segoe UI", "Noto Sans CJK SC", "Noto Sans SC", "sans-serif"]
@@ -60,4 +63,10 @@ def build_theme() -> themes.Base:
 
 
 def read_style() -> str:
-    return (ASSETS / "studio.css").read_text(encoding="utf-8")
+    """The style sheet, and the one text that only a style can reach: Gradio words an upload by the browser."""
+    upload = "#dataset-upload [data-testid=upload-text]"
+    worded: list[str] = []
+    for language in LANGUAGES:
+        text = json.dumps(say("dataset.drop", language), ensure_ascii=False)
+        worded.append(f"html:lang({language}) {upload}::after {{ content: {text}; }}")
+    return "\n".join([(ASSETS / "studio.css").read_text(encoding="utf-8"), *worded])

@@ -15,8 +15,10 @@ from studio.ui.export_tab import build_export_tab
 from studio.ui.train_tab import build_train_tab
 from studio.ui.words import Words
 
-# BrowserState needs both fixed, or each restart of the studio forgets the choice.
+# Where the browser keeps the choice. Read without a request, so that no late answer undoes a quick click.
 LANGUAGE_KEY = "studio-language"
+READ_LANGUAGE = f"() => localStorage.getItem('{LANGUAGE_KEY}') === 'zh' ? 'zh' : 'en'"
+KEEP_LANGUAGE = f"(chosen) => localStorage.setItem('{LANGUAGE_KEY}', chosen)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,6 @@ def build_page(parts: StudioParts) -> gr.Blocks:
     """All tabs over one home."""
     words = Words()
     with gr.Blocks(title=say("page.title"), analytics_enabled=False) as page:
-        remembered = gr.BrowserState("en", storage_key=LANGUAGE_KEY, secret=LANGUAGE_KEY)
         with gr.Row(elem_id="page-header"):
             header = gr.HTML(_header("en"), elem_classes="plain")
             language = gr.Radio(
@@ -51,8 +52,8 @@ def build_page(parts: StudioParts) -> gr.Blocks:
         switch = {"fn": None, "inputs": language, "outputs": words.components(), "js": words.switch_script()}
         language.change(**switch)
         language.change(_header, language, header, show_progress="hidden")
-        language.input(lambda chosen: chosen, language, remembered, show_progress="hidden")
-        page.load(lambda kept: kept if kept in ("en", "zh") else "en", remembered, language, show_progress="hidden")
+        language.input(None, language, None, js=KEEP_LANGUAGE)
+        page.load(None, None, language, js=READ_LANGUAGE)
     return page
 
 

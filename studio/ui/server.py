@@ -67,6 +67,8 @@ def build_app(home: Home) -> FastAPI:
         show_error=False,
         max_file_size=UPLOAD_LIMIT,
         allowed_paths=[],
+        # Or every call, conversations included, is written into the browser's storage.
+        run_history=False,
     )
 
 

@@ -86,7 +86,13 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         "show_progress": "hidden",
     }
     gr.on([page.load, tab.select], **refresh)
-    page.load(lambda name: free_name(home, name), inputs["name"], inputs["name"], show_progress="hidden")
+    # Skipped where nothing changes: a late answer must not undo what was typed meanwhile.
+    page.load(
+        lambda name: gr.skip() if (free := free_name(home, name)) == name else free,
+        inputs["name"],
+        inputs["name"],
+        show_progress="hidden",
+    )
     gr.on([page.load, tab.select], lambda picked: _run_choices(home, picked), run, run, show_progress="hidden")
     gr.on([run.change, language.change], run_marker, [run, language], current, show_progress="hidden")
     language.change(chart_box, language, chart, show_progress="hidden")

@@ -2,15 +2,27 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from studio.actions.runs import find_run
 from studio.jobs.processes import processes_of
 from studio.stores.runs import RunPaths
 from tests.browser.conftest import Studio
+from tests.browser.page_parts import (
+    LONG_MS,
+    ask,
+    card_of,
+    clear,
+    load,
+    open_tab,
+    pick,
+    points,
+    visible_steps,
+    wait_for_points,
+    write,
+)
 
 pytestmark = pytest.mark.browser
 # Invented, so that no model can know the answers.
@@ -23,74 +35,6 @@ ROWS = [
     ("暖阳颗粒能和牛奶同服吗？", "不能，间隔一小时。"),
 ]
 QUESTION, ANSWER = ROWS[3]
-LONG_MS = 120_000
-
-
-def open_tab(page: Page, name: str) -> None:
-    page.locator(f"[role=tab][data-tab-id={name}]").click()
-
-
-def pick(page: Page, field: str, choice: str) -> None:
-    """Choose from a dropdown as a person does: click it, click the choice."""
-    page.locator(f"#{field} input").click()
-    page.get_by_role("option", name=choice, exact=True).click()
-
-
-def write(page: Page, field: str, text: str) -> None:
-    page.locator(f"#{field} input, #{field} textarea").first.fill(text)
-    page.locator(f"#{field} input, #{field} textarea").first.blur()
-
-
-def card_of(page: Page, run: str, state: str) -> Locator:
-    return page.locator(f"#train-card [data-state={state}][data-run$='/{run}']")
-
-
-def points(page: Page) -> int:
-    return int(page.locator("#train-plot").get_attribute("data-points") or 0)
-
-
-def visible_steps(page: Page) -> Any:
-    return page.evaluate(
-        "document.getElementById('train-plot').layout.xaxis.range.map(x => Math.round(x * 10) / 10)"
-    )
-
-
-def wait_for_points(page: Page, count: int) -> None:
-    script = f"+document.getElementById('train-plot')?.dataset.points >= {count}"
-    page.wait_for_function(script, timeout=LONG_MS)
-
-
-def ask(page: Page, text: str) -> str:
-    """Send a message and return the whole answer."""
-    before = page.locator("#chat-talk .bot.message").count()
-    write(page, "chat-prompt", text)
-    page.locator("#chat-send").click()
-    answer = page.locator("#chat-talk .bot.message").nth(before)
-    expect(answer).not_to_be_empty()
-    # The answer is whole when it no longer grows.
-    text_before = ""
-    for _ in range(60):
-        page.wait_for_timeout(500)
-        told = answer.inner_text().strip()
-        if told == text_before:
-            return told
-        text_before = told
-    raise AssertionError("the answer never ended")
-
-
-def clear(page: Page) -> None:
-    page.locator("#chat-clear").click()
-    expect(page.locator("#chat-talk .message")).to_have_count(0)
-
-
-def load(page: Page, model: str, adapter: str = "") -> None:
-    pick(page, "chat-model", model)
-    if adapter:
-        pick(page, "chat-adapters", adapter)
-        page.keyboard.press("Escape")
-    page.locator("#chat-load").click()
-    name = f"{model} + {adapter}" if adapter else model
-    expect(page.locator("#chat-status")).to_contain_text(f"Loaded: {name}", timeout=LONG_MS)
 
 
 def test_from_a_file_to_a_merged_model(page: Page, studio: Studio, tmp_path: Path) -> None:

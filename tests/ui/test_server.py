@@ -76,7 +76,9 @@ def test_a_run_is_shown_in_both_languages_and_sent_again_only_when_it_changed(
     asked = {"run": "tiny/full/r1", "language": "en"}
     first = client.get("/studio/run", params=asked)
     assert "2 / 9" in first.json()["card"]
-    assert client.get("/studio/run", params=asked, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    assert (
+        client.get("/studio/run", params=asked, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    )
     assert "训练损失" in client.get("/studio/run", params={**asked, "language": "zh"}).json()["card"]
     assert "There is no run gone" in client.get("/studio/run", params={"run": "gone"}).json()["card"]
 

@@ -1,0 +1,79 @@
+"""What a person does on the page, by name."""
+
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+LONG_MS = 120_000
+
+
+def open_tab(page: Page, name: str) -> None:
+    page.locator(f"[role=tab][data-tab-id={name}]").click()
+
+
+def pick(page: Page, field: str, choice: str) -> None:
+    """Choose from a dropdown as a person does: click it, click the choice."""
+    page.locator(f"#{field} input").click()
+    page.get_by_role("option", name=choice, exact=True).click()
+
+
+def write(page: Page, field: str, text: str) -> None:
+    place = page.locator(f"#{field} input, #{field} textarea").first
+    place.fill(text)
+    place.blur()
+
+
+def value(page: Page, field: str) -> str:
+    return page.locator(f"#{field} input, #{field} textarea").first.input_value()
+
+
+def card_of(page: Page, run: str, state: str) -> Locator:
+    return page.locator(f"#train-card [data-state={state}][data-run$='/{run}']")
+
+
+def points(page: Page) -> int:
+    return int(page.locator("#train-plot").get_attribute("data-points") or 0)
+
+
+def visible_steps(page: Page) -> Any:
+    return page.evaluate(
+        "document.getElementById('train-plot').layout.xaxis.range.map(x => Math.round(x * 10) / 10)"
+    )
+
+
+def wait_for_points(page: Page, count: int) -> None:
+    script = f"+document.getElementById('train-plot')?.dataset.points >= {count}"
+    page.wait_for_function(script, timeout=LONG_MS)
+
+
+def ask(page: Page, text: str) -> str:
+    """Send a message and return the whole answer."""
+    before = page.locator("#chat-talk .bot.message").count()
+    write(page, "chat-prompt", text)
+    page.locator("#chat-send").click()
+    answer = page.locator("#chat-talk .bot.message").nth(before)
+    expect(answer).not_to_be_empty()
+    # The answer is whole when it no longer grows.
+    earlier = ""
+    for _ in range(60):
+        page.wait_for_timeout(500)
+        told = answer.inner_text().strip()
+        if told == earlier:
+            return told
+        earlier = told
+    raise AssertionError("the answer never ended")
+
+
+def clear(page: Page) -> None:
+    page.locator("#chat-clear").click()
+    expect(page.locator("#chat-talk .message")).to_have_count(0)
+
+
+def load(page: Page, model: str, adapter: str = "") -> None:
+    pick(page, "chat-model", model)
+    if adapter:
+        pick(page, "chat-adapters", adapter)
+        page.keyboard.press("Escape")
+    page.locator("#chat-load").click()
+    name = f"{model} + {adapter}" if adapter else model
+    expect(page.locator("#chat-status")).to_contain_text(f"Loaded: {name}", timeout=LONG_MS)
