@@ -1,7 +1,7 @@
 """The training options people change, in one table.
 
-Widgets, texts, checks, the engine's config and the docs all come from here. `key` is the engine's own
-argument name; where it is the option's name too (almost always) it is left out.
+Widgets, texts, checks, the engine's config and `docs/options.md` all come from here. An option's name is the
+engine's own argument name.
 """
 
 from collections.abc import Mapping

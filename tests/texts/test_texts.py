@@ -2,6 +2,8 @@
 
 import ast
 import string
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,10 @@ def test_a_missing_text_is_a_defect_not_a_blank() -> None:
         say("no.such.key")
     with pytest.raises(KeyError):
         word_error(StudioError("no_such_code"), "en")
+
+
+def test_the_options_page_is_what_the_option_table_says() -> None:
+    assert (
+        subprocess.run([sys.executable, "scripts/options", "--check"], cwd=STUDIO.parent, check=False).returncode
+        == 0
+    )
