@@ -25,13 +25,18 @@ class ChatModel:
 
 
 class ChatModels:
-    """The models one studio has loaded; each is a process that ends with the studio."""
+    """The models one studio has loaded; each is a process that ends with the studio.
+
+    A user is whoever talks to a model: a browser window, or nobody in particular. A model that its last user
+    exchanged for another is unloaded, so that trying five models does not hold the memory of five.
+    """
 
     def __init__(self) -> None:
         self._servers: dict[str, ModelServer] = {}
+        self._users: dict[str, set[str]] = {}
         self._lock = threading.Lock()
 
-    def load(self, home: Home, model: str, adapters: Sequence[str] = ()) -> ChatModel:
+    def load(self, home: Home, model: str, adapters: Sequence[str] = (), user: str = "") -> ChatModel:
         """Load a model with its adapters, or return it when it is loaded already. Raises StudioError."""
         model, adapters = resolve_model(home, model, adapters)
         key = "|".join([model, *adapters])
@@ -41,7 +46,27 @@ class ChatModels:
                 server = ModelServer(model, adapters)
                 server.wait_until_ready()
                 self._servers[key] = server
+                self._users[key] = set()
+        self.use(key, user)
         return ChatModel(key, server.address, model, tuple(adapters))
+
+    def use(self, key: str, user: str) -> None:
+        """Talk to one model from now on; those that nobody talks to any more are unloaded."""
+        with self._lock:
+            left = [other for other, users in self._users.items() if other != key and users == {user}]
+            self._forget(user)
+            self._users.setdefault(key, set()).add(user)
+        for other in left:
+            self.unload(other)
+
+    def leave(self, user: str) -> None:
+        """A window was closed. Its model stays loaded: a reload is a close as well."""
+        with self._lock:
+            self._forget(user)
+
+    def _forget(self, user: str) -> None:
+        for users in self._users.values():
+            users.discard(user)
 
     def loaded(self) -> list[ChatModel]:
         return [
@@ -54,6 +79,7 @@ class ChatModels:
         """End a model's process; nothing happens when it is gone already."""
         with self._lock:
             server = self._servers.pop(key, None)
+            self._users.pop(key, None)
         if server is not None:
             server.stop()
 

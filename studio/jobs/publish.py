@@ -10,7 +10,10 @@ from pathlib import Path
 
 
 def publish(source: Path, target: Path, report: Path) -> None:
-    """Move a folder with its report to a target that must not exist; across disks by a copy beside it."""
+    """Move a folder with its report to a target that must not exist; across disks by a copy beside it.
+
+    The folder lies in the copy of the adapter that the engine merged, which has done its work then.
+    """
     if target.exists():
         raise FileExistsError(target)
     shutil.copy2(report, source / report.name)
@@ -19,6 +22,7 @@ def publish(source: Path, target: Path, report: Path) -> None:
     shutil.rmtree(beside, ignore_errors=True)
     shutil.move(str(source), str(beside))
     os.rename(beside, target)
+    shutil.rmtree(source.parent)
 
 
 if __name__ == "__main__":

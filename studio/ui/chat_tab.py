@@ -97,10 +97,23 @@ def build_chat_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language
                 stop = words.on(gr.Button(say("chat.stop"), elem_id="chat-stop"), value="chat.stop")
                 clear = words.on(gr.Button(say("chat.clear"), elem_id="chat-clear"), value="chat.clear")
 
-    def load_model(picked: str | None, chosen: list[str] | None, spoken: str) -> Iterator[Any]:
+    def load_model(picked: str | None, chosen: list[str] | None, spoken: str, request: gr.Request) -> Iterator[Any]:
         yield notice(say("chat.loading", spoken, model=_name(parts, picked or ""))), gr.skip()
-        found, told = attempt(lambda: parts.models.load(parts.home, picked or "", chosen or []), spoken)
+        found, told = attempt(
+            lambda: parts.models.load(parts.home, picked or "", chosen or [], str(request.session_hash)), spoken
+        )
         yield (told, gr.skip()) if told else (_loaded(parts, found, spoken), found.key)
+
+    def adopt(spoken: str, request: gr.Request) -> Any:
+        """After a reload, the model that is loaded is the one that answers."""
+        loaded = parts.models.loaded()
+        if not loaded:
+            return gr.skip(), ""
+        parts.models.use(loaded[-1].key, str(request.session_hash))
+        return _loaded(parts, loaded[-1], spoken), loaded[-1].key
+
+    def leave(request: gr.Request) -> None:
+        parts.models.leave(str(request.session_hash))
 
     def unload_model(loaded: str, spoken: str) -> Any:
         if not loaded:
@@ -139,7 +152,7 @@ def build_chat_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language
     gr.on([page.load, tab.select], inputs=[model, adapters], outputs=[model, adapters], **refresh)
     gr.on(
         [page.load],
-        lambda spoken: _find_loaded(parts, spoken),
+        adopt,
         language,
         [status, key],
         show_progress="hidden",
@@ -147,6 +160,7 @@ def build_chat_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language
     language.change(
         lambda spoken, loaded: _status(parts, loaded, spoken), [language, key], status, show_progress="hidden"
     )
+    page.unload(leave)
     load.click(load_model, [model, adapters, language], [status, key], trigger_mode="once")
     unload.click(unload_model, [key, language], [status, key])
     answering = [
@@ -178,12 +192,6 @@ def _choices(parts: "StudioParts", picked: str | None, chosen: list[str] | None)
     picked = picked if picked in known or picked else (models[0][1] if models else None)
     kept = [path for path in chosen or [] if path in {path for _, path in adapters}]
     return gr.update(choices=models, value=picked), gr.update(choices=adapters, value=kept)
-
-
-def _find_loaded(parts: "StudioParts", language: str) -> Any:
-    """After a reload, the model that is loaded is the one that answers."""
-    loaded = parts.models.loaded()
-    return (_loaded(parts, loaded[-1], language), loaded[-1].key) if loaded else (gr.skip(), "")
 
 
 def _status(parts: "StudioParts", key: str, language: str) -> str:

@@ -17,6 +17,8 @@ from studio.ui.words import Words
 
 # Where the browser keeps the choice. Read without a request, so that no late answer undoes a quick click.
 LANGUAGE_KEY = "studio-language"
+# How often uploads are looked through, and how old they get; what was registered is copied out before.
+UPLOADS_KEPT_S = (3600, 3600)
 READ_LANGUAGE = f"() => localStorage.getItem('{LANGUAGE_KEY}') === 'zh' ? 'zh' : 'en'"
 KEEP_LANGUAGE = f"(chosen) => localStorage.setItem('{LANGUAGE_KEY}', chosen)"
 
@@ -33,7 +35,7 @@ class StudioParts:
 def build_page(parts: StudioParts) -> gr.Blocks:
     """All tabs over one home."""
     words = Words()
-    with gr.Blocks(title=say("page.title"), analytics_enabled=False) as page:
+    with gr.Blocks(title=say("page.title"), analytics_enabled=False, delete_cache=UPLOADS_KEPT_S) as page:
         with gr.Row(elem_id="page-header"):
             header = gr.HTML(_header("en"), elem_classes="plain")
             language = gr.Radio(

@@ -138,6 +138,25 @@ def test_unload_gives_the_memory_back(engine_home: Home) -> None:
     assert not any(process.is_running() for process in started)
 
 
+def test_a_window_that_loads_another_model_frees_the_one_before_unless_somebody_else_uses_it(
+    engine_home: Home, lora_run: RunView
+) -> None:
+    models = ChatModels()
+    try:
+        base = models.load(engine_home, "ernie-4.5-demo", user="a")
+        models.load(engine_home, "ernie-4.5-demo", user="b")
+        tuned = models.load(engine_home, lora_run.run, user="a")
+        assert {item.key for item in models.loaded()} == {base.key, tuned.key}
+        models.load(engine_home, lora_run.run, user="b")
+        assert [item.key for item in models.loaded()] == [tuned.key]
+        # A closed window frees nothing: it may be a reload, which finds its model again.
+        models.leave("a")
+        models.leave("b")
+        assert [item.key for item in models.loaded()] == [tuned.key]
+    finally:
+        models.close()
+
+
 def test_an_adapter_changes_the_answer_without_merging(
     engine_home: Home, models: ChatModels, lora_run: RunView
 ) -> None:
