@@ -10,8 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-from studio.core.formats import STAGES_OF, RowFault, detect_format, engine_row, entry_format, parse_row
+from studio.core.formats import STAGES_OF, detect_format, entry_format
+from studio.core.parsing import RowFault, parse_row
 from studio.core.rows import Fault, Row
+from studio.core.writing import engine_row
 from studio.errors import NotFound, Problem, StudioError
 from studio.stores.datafiles import DataPages, count_and_hash, data_suffix, iter_raw, read_encoding
 from studio.stores.home import Home

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from studio.core.formats import RowFault, detect_format, engine_row, entry_format, parse_row
+from studio.core.formats import detect_format, entry_format
+from studio.core.parsing import RowFault, parse_row
 from studio.core.rows import Row, Turn
+from studio.core.writing import engine_row
 
 ALPACA = {"instruction": "问", "input": "", "output": "答"}
 SHAREGPT = {"conversations": [{"from": "human", "value": "问"}, {"from": "gpt", "value": "答"}]}
