@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from studio.actions import chat, datasets, export, runs, train
+from studio.actions import chat, datasets, export, runs, train, versions
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused, StudioError
@@ -74,6 +74,19 @@ def build_parser() -> argparse.ArgumentParser:
     add(data, "list", _datasets_list)
     add(data, "add", _datasets_add, "file").add_argument("--name", required=True)
     add(data, "check", _datasets_check, "name")
+    examine = add(data, "examine", _datasets_examine, "name")
+    clean = add(data, "clean", _datasets_clean, "name")
+    clean.add_argument("--drop", default="duplicate,leak,short_answer")
+    for command in (examine, clean):
+        command.add_argument("--against")
+    split = add(data, "split", _datasets_split, "name")
+    split.add_argument("--share", type=float, default=0.1)
+    split.add_argument("--seed", type=int, default=42)
+    convert = add(data, "convert", _datasets_convert, "name")
+    convert.add_argument("--to", required=True, choices=versions.TARGETS)
+    for command in (clean, convert):
+        command.add_argument("--as", dest="new_name", required=True)
+    add(data, "remove", _datasets_remove, "name")
     show = add(data, "show", _datasets_show, "name")
     show.add_argument("--page", type=int, default=1)
     show.add_argument("--size", type=int, default=10)
@@ -128,6 +141,30 @@ def _datasets_check(home: Home, flags: argparse.Namespace) -> Answer:
 
 def _datasets_show(home: Home, flags: argparse.Namespace) -> Answer:
     return _plain(datasets.read_page(home, flags.name, flags.page, flags.size))
+
+
+def _datasets_examine(home: Home, flags: argparse.Namespace) -> Answer:
+    return _plain(versions.examine_dataset(home, flags.name, flags.against))
+
+
+def _datasets_clean(home: Home, flags: argparse.Namespace) -> Answer:
+    drop = [code for code in flags.drop.split(",") if code]
+    return _plain(versions.clean_dataset(home, flags.name, flags.new_name, drop, flags.against))
+
+
+def _datasets_split(home: Home, flags: argparse.Namespace) -> Answer:
+    names = (f"{flags.name}-train", f"{flags.name}-eval")
+    parts = versions.split_dataset(home, flags.name, flags.share, flags.seed, names)
+    return {"parts": [_plain(part) for part in parts]}
+
+
+def _datasets_convert(home: Home, flags: argparse.Namespace) -> Answer:
+    return _plain(versions.convert_dataset(home, flags.name, flags.to, flags.new_name))
+
+
+def _datasets_remove(home: Home, flags: argparse.Namespace) -> Answer:
+    datasets.remove_dataset(home, flags.name)
+    return {"removed": flags.name}
 
 
 def _asked(home: Home, flags: argparse.Namespace) -> TrainRequest:

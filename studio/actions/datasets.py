@@ -119,10 +119,7 @@ def inspect_file(path: Path) -> FileReport:
 
 def add_dataset(home: Home, file: Path, name: str) -> DatasetSummary:
     """Register a file under a name; one from outside is copied into `data/`. Raises StudioError."""
-    if not NAME.fullmatch(name) or ".." in name:
-        raise StudioError("bad_dataset_name", "name", given=name)
-    if name in read_registry(home):
-        raise StudioError("dataset_taken", "name", given=name)
+    check_new_name(home, name)
     if not file.is_file():
         raise NotFound("no_such_file", "file", given=str(file))
     entry = dict(inspect_file(file).entry)
@@ -140,6 +137,14 @@ def add_dataset(home: Home, file: Path, name: str) -> DatasetSummary:
     return _summary(home, name, find_entry(home, name))
 
 
+def check_new_name(home: Home, name: str) -> None:
+    """Raise StudioError for a name that a new dataset cannot have."""
+    if not NAME.fullmatch(name) or ".." in name:
+        raise StudioError("bad_dataset_name", "name", given=name)
+    if name in read_registry(home):
+        raise StudioError("dataset_taken", "name", given=name)
+
+
 def remove_dataset(home: Home, name: str) -> None:
     """Take a dataset out of the registry; its file stays. Raises NotFound."""
     remove_entry(home, name)
@@ -148,7 +153,7 @@ def remove_dataset(home: Home, name: str) -> None:
 def check_dataset(home: Home, name: str) -> CheckReport:
     """Check every row of a registered dataset. Raises StudioError."""
     entry = find_entry(home, name)
-    rows, count, faults = _check(_existing_file(home, name, entry), entry)
+    rows, count, faults = _check(existing_file(home, name, entry), entry)
     return CheckReport(name, rows, entry_format(entry), count, faults)
 
 
@@ -157,7 +162,7 @@ def read_page(home: Home, name: str, page: int, size: int) -> DataPage:
     if size < 1 or size > 1000:
         raise StudioError("bad_page_size", "size", given=size)
     entry = find_entry(home, name)
-    path = _existing_file(home, name, entry)
+    path = existing_file(home, name, entry)
     total = _PAGES.count(path)
     pages = max(1, -(-total // size))
     page = min(max(1, page), pages)
@@ -165,6 +170,19 @@ def read_page(home: Home, name: str, page: int, size: int) -> DataPage:
     parsed = [_parse(raw, entry, path.name, line) for line, raw in found]
     rows = [None if isinstance(raw, Fault) else raw for _, raw in found]
     return DataPage(name, total, page, pages, [line for line, _ in found], rows, parsed)
+
+
+def iter_rows(home: Home, name: str) -> Iterator[tuple[int, object, Row | Fault]]:
+    """Every row of a dataset: its line, as it is, and as it was read. Raises StudioError."""
+    entry = find_entry(home, name)
+    path = existing_file(home, name, entry)
+    for line, raw in iter_raw(path):
+        yield line, raw, _parse(raw, entry, path.name, line)
+
+
+def faulty(name: str, fault: Fault) -> StudioError:
+    """The refusal of a dataset because of one row."""
+    return StudioError("faulty_row", "datasets", **_fault_values(name, fault))
 
 
 def prepare_data(home: Home, names: Sequence[str], stage: str, target: Path) -> PreparedData:
@@ -179,13 +197,11 @@ def prepare_data(home: Home, names: Sequence[str], stage: str, target: Path) -> 
     try:
         with target.open("w", encoding="utf-8") as file:
             for name in names:
-                entry = find_entry(home, name)
-                path = _existing_file(home, name, entry)
+                path = existing_file(home, name, find_entry(home, name))
                 rows = 0
-                for line, raw in iter_raw(path):
-                    row = _parse(raw, entry, path.name, line)
+                for _, _, row in iter_rows(home, name):
                     if isinstance(row, Fault):
-                        raise StudioError("faulty_row", "datasets", **_fault_values(name, row))
+                        raise faulty(name, row)
                     file.write(json.dumps(engine_row(row, stage), ensure_ascii=False) + "\n")
                     rows += 1
                 sources.append({"name": name, "rows": rows, "sha256": count_and_hash(path)[1]})
@@ -300,7 +316,8 @@ def _summary(home: Home, name: str, entry: Mapping[str, Any]) -> DatasetSummary:
     return DatasetSummary(name, kind, file, rows, path.stat().st_size, stages)
 
 
-def _existing_file(home: Home, name: str, entry: Mapping[str, Any]) -> Path:
+def existing_file(home: Home, name: str, entry: Mapping[str, Any]) -> Path:
+    """The file of an entry. Raises NotFound when it is gone."""
     path = entry_file(home, entry)
     if path is None or not path.is_file():
         raise NotFound("dataset_file_missing", "datasets", given=name, path=str(path or "-"))

@@ -61,6 +61,15 @@ def _split(row: Row) -> tuple[str, list[tuple[str, str]], str]:
     return system, pairs, last
 
 
+def _pair(row: Row) -> tuple[Turn, Turn]:
+    """The better and the worse answer, each of one turn."""
+    chosen, *more = row.chosen
+    rejected, *others = row.rejected
+    if more or others:
+        raise CannotWrite("long_answers")
+    return chosen, rejected
+
+
 def _alpaca(row: Row) -> dict[str, Any]:
     if row.masked:
         raise CannotWrite("has_masked_answers")
@@ -68,9 +77,8 @@ def _alpaca(row: Row) -> dict[str, Any]:
     written: dict[str, Any] = {"instruction": last or pairs[-1][0], "input": ""}
     history = pairs if last else pairs[:-1]
     if row.chosen:
-        if len(row.chosen) > 1 or len(row.rejected) > 1:
-            raise CannotWrite("long_answers")
-        written |= {"chosen": row.chosen[0].content, "rejected": row.rejected[0].content}
+        chosen, rejected = _pair(row)
+        written |= {"chosen": chosen.content, "rejected": rejected.content}
     else:
         written["output"] = pairs[-1][1]
     if system:
@@ -93,9 +101,8 @@ def _chat(row: Row, column: str, names: Mapping[str, str], role: str, content: s
 
     written: dict[str, Any] = {column: [said(turn) for turn in row.turns]}
     if row.chosen:
-        if len(row.chosen) > 1 or len(row.rejected) > 1:
-            raise CannotWrite("long_answers")
-        written |= {"chosen": said(row.chosen[0]), "rejected": said(row.rejected[0])}
+        chosen, rejected = _pair(row)
+        written |= {"chosen": said(chosen), "rejected": said(rejected)}
     if row.tools:
         written["tools"] = row.tools
     if row.desirable is not None:

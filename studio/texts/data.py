@@ -123,6 +123,40 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{name} has a faulty row: {file}, line {line}, field {field_name}: {reason}.",
         "{name} 有错误的行：{file} 第 {line} 行，字段 {field_name}：{reason}。",
     ),
+    "error.unknown_finding": (
+        "There is no finding called {given}. Known: {known}.",
+        "没有名为 {given} 的检查项。可选：{known}。",
+    ),
+    "error.unknown_target": ("{given} is not one of {known}.", "{given} 不属于 {known}。"),
+    "error.bad_share": (
+        "{given} is no share. Give a number between 0 and 1, such as 0.1.",
+        "{given} 不是有效比例。请填写 0 到 1 之间的数，例如 0.1。",
+    ),
+    "error.too_few_rows": (
+        "A share of {share} of {rows} rows leaves one side empty.",
+        "{rows} 行的 {share} 会使其中一份为空。",
+    ),
+    "error.nothing_left": ("No row of {given} would be left.", "{given} 将不剩任何行。"),
+    # What the data doctor finds.
+    "finding.faulty": ("cannot be trained on", "无法用于训练"),
+    "finding.duplicate": ("seen before, word for word", "与前面的行完全重复"),
+    "finding.leak": ("question of the evaluation set", "评估集中的问题"),
+    "finding.short_answer": ("answer of one character", "回答只有一个字符"),
+    "finding.email": ("e-mail address", "电子邮箱地址"),
+    "finding.mobile": ("Chinese mobile number", "手机号码"),
+    "finding.identity": ("Chinese identity number", "身份证号码"),
+    "finding.no_turns": ("plain text, no conversation", "纯文本，不是对话"),
+    "finding.no_text": ("a conversation, no plain text", "对话，不是纯文本"),
+    "finding.has_tools": ("tool calls, for which the format has no place", "含工具调用，目标格式无法表达"),
+    "finding.has_labels": ("a label, for which the format has no place", "含标签，目标格式无法表达"),
+    "finding.has_masked_answers": (
+        "masked answers, for which the format has no place",
+        "含被屏蔽的回答，目标格式无法表达",
+    ),
+    "finding.long_answers": (
+        "answers of several turns, for which the format has no place",
+        "回答含多轮，目标格式无法表达",
+    ),
     # Names of formats.
     "format.alpaca": ("Alpaca (instruction, input, output)", "Alpaca（instruction、input、output）"),
     "format.sharegpt": ("ShareGPT conversations", "ShareGPT 对话"),

@@ -52,7 +52,9 @@ def test_a_round_trip_loses_nothing_that_the_target_can_express(row: Row, target
         (Row(text="x"), {"text"}),
         (Row((Turn("user", "a"), Turn("assistant", "b"))), {"alpaca", "sharegpt", "messages", "erniekit"}),
         (
-            Row((Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c"), Turn("assistant", "d")), masked=(0,)),
+            Row(
+                (Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c"), Turn("assistant", "d")), masked=(0,)
+            ),
             {"erniekit"},
         ),
         (Row((Turn("user", "a"), Turn("assistant", "b")), tools="[]"), {"sharegpt", "messages"}),
