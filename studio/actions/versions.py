@@ -35,11 +35,10 @@ FAULTY = "faulty"
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What the data doctor found: `faulty` rows cannot be trained on, `findings` are doubtful ones."""
+    """What the data doctor found; of kind `faulty` are the rows that cannot be trained on."""
 
     name: str
     rows: int
-    faulty: int
     findings: list[Finding]
 
 
@@ -57,14 +56,15 @@ def examine_dataset(home: Home, name: str, against: str | None = None) -> Examin
     Raises StudioError.
     """
     doctor = DataDoctor(_questions(home, against))
-    rows = faulty = 0
+    faulty = Finding(FAULTY)
+    rows = 0
     for line, _, row in iter_rows(home, name):
         rows += 1
         if isinstance(row, Fault):
-            faulty += 1
+            faulty.add(line)
         else:
             doctor.look(line, row)
-    return Examination(name, rows, faulty, doctor.findings())
+    return Examination(name, rows, [*([faulty] if faulty.count else []), *doctor.findings()])
 
 
 def clean_dataset(

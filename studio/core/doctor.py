@@ -28,6 +28,11 @@ class Finding:
     count: int = 0
     lines: list[int] = field(default_factory=list[int])
 
+    def add(self, line: int) -> None:
+        self.count += 1
+        if len(self.lines) < SHOWN_LINES:
+            self.lines.append(line)
+
 
 def row_key(row: Row) -> bytes:
     """The same for two rows that teach the same: all that is said, apart from spaces at the ends."""
@@ -55,10 +60,7 @@ class DataDoctor:
         """What is doubtful about this row; remembered for `findings`."""
         codes = list(self._doubts(row))
         for code in codes:
-            finding = self._findings[code]
-            finding.count += 1
-            if len(finding.lines) < SHOWN_LINES:
-                finding.lines.append(line)
+            self._findings[code].add(line)
         return codes
 
     def findings(self) -> list[Finding]:

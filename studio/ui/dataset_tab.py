@@ -20,6 +20,7 @@ from studio.actions.datasets import (
 )
 from studio.core.rows import Fault, Row, Turn
 from studio.texts import say, word_fault, word_problem
+from studio.ui.versions_panel import build_versions_panel
 from studio.ui.words import Words, attempt, notice
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
                     )
                 checked = gr.HTML(elem_classes="plain", elem_id="dataset-checked")
                 rows = gr.HTML(elem_classes="plain", elem_id="dataset-rows")
+                made = build_versions_panel(home, words, picked, language)
             with (
                 gr.Column(scale=4, min_width=300),
                 words.on(gr.Accordion(say("dataset.register"), open=True), label="dataset.register"),
@@ -157,6 +159,8 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
     inspect.click(look, source, [told, name])
     upload.upload(look, source, [told, name], show_progress="hidden")
     add.click(register, source, [told, picked], trigger_mode="once").then(**shown)
+    for event in made:
+        event.then(**shown).then(choices, picked, picked, show_progress="hidden")
 
 
 def _mover(step: int) -> Any:

@@ -13,7 +13,8 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse, Response
 
 from studio.actions.runs import read_chart
-from studio.errors import NotFound
+from studio.actions.versions import data_file
+from studio.errors import NotFound, StudioError
 from studio.stores.home import Home
 from studio.ui.export_card import show_export
 from studio.ui.look import ASSETS
@@ -50,6 +51,15 @@ def build_routes(home: Home) -> APIRouter:
             raise HTTPException(404, "no such run") from error
         series = {name: _finite(chart.series[name]) for name in SHOWN if name in chart.series}
         return _tagged(request, {"run": run, "points": chart.points, "series": series})
+
+    @router.get("/data")
+    def data(name: str) -> FileResponse:
+        """The file of a registered dataset, to keep."""
+        try:
+            path = data_file(home, name)
+        except StudioError as error:
+            raise HTTPException(404, "no such dataset") from error
+        return FileResponse(path, filename=path.name)
 
     @router.get("/plotly.js")
     def plotly_js() -> FileResponse:

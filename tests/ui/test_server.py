@@ -93,6 +93,14 @@ def test_a_run_without_an_export_says_so(client: TestClient, run: RunPaths) -> N
     assert client.get("/studio/export", params={"run": "tiny/full/r1"}).json()["log"] == ""
 
 
+def test_a_registered_dataset_can_be_kept_and_nothing_else(client: TestClient, home: Home) -> None:
+    answer = client.get("/studio/data", params={"name": "pairs"})
+    assert answer.content == (home.data / "pairs.jsonl").read_bytes()
+    assert "attachment" in answer.headers["content-disposition"]
+    for name in ("gone", "../dataset_registry.json"):
+        assert client.get("/studio/data", params={"name": name}).status_code == 404
+
+
 def test_plotly_is_served_from_here(client: TestClient) -> None:
     assert client.get("/studio/plotly.js").status_code == 200
     assert client.get("/studio/chart.js").headers["content-type"].startswith("text/javascript")
