@@ -27,8 +27,9 @@ class ChatModel:
 class ChatModels:
     """The models one studio has loaded; each is a process that ends with the studio.
 
-    A user is whoever talks to a model: a browser window, or nobody in particular. A model that its last user
-    exchanged for another is unloaded, so that trying five models does not hold the memory of five.
+    A user is a browser window that talks to a model. A model that its last user exchanged for another is
+    unloaded, so that trying five models does not hold the memory of five. What was loaded for nobody in
+    particular stays until it is unloaded.
     """
 
     def __init__(self) -> None:
@@ -47,7 +48,8 @@ class ChatModels:
                 server.wait_until_ready()
                 self._servers[key] = server
                 self._users[key] = set()
-        self.use(key, user)
+        if user:
+            self.use(key, user)
         return ChatModel(key, server.address, model, tuple(adapters))
 
     def use(self, key: str, user: str) -> None:

@@ -20,7 +20,14 @@ def pick(page: Page, field: str, choice: str) -> None:
 def write(page: Page, field: str, text: str) -> None:
     place = page.locator(f"#{field} input, #{field} textarea").first
     place.fill(text)
+    expect(place).to_have_value(text)
     place.blur()
+
+
+def unfold(page: Page, title: str) -> None:
+    """Open a folded part of the page and wait, as a person would, until it is there."""
+    page.get_by_role("button", name=title, exact=True).click()
+    page.wait_for_timeout(500)
 
 
 def value(page: Page, field: str) -> str:

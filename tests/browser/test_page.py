@@ -15,6 +15,7 @@ from tests.browser.page_parts import (
     open_tab,
     pick,
     points,
+    unfold,
     value,
     visible_steps,
     wait_for_points,
@@ -37,7 +38,7 @@ def test_bad_input_is_told_at_its_field_and_nothing_starts(page: Page, studio: S
     expect(problems).to_contain_text("“abc” is not a number. Give one such as 0.001 or 1e-3.")
     write(page, "train-name", "../evil")
     expect(problems).to_contain_text("“../evil” cannot be a name.")
-    page.get_by_text("More engine arguments (YAML)").first.click()
+    unfold(page, "More engine arguments (YAML)")
     write(page, "train-extra", "- not\n- a mapping")
     expect(problems).to_contain_text("This is not a YAML mapping")
     write(page, "train-extra", "output_dir: /etc")

@@ -19,6 +19,7 @@ from tests.browser.page_parts import (
     open_tab,
     pick,
     points,
+    unfold,
     visible_steps,
     wait_for_points,
     write,
@@ -66,7 +67,7 @@ def test_from_a_file_to_a_merged_model(page: Page, studio: Studio, tmp_path: Pat
         ("name", "tuned"),
     ):
         write(page, f"train-{field}", text)
-    page.get_by_text("Command", exact=True).click()
+    unfold(page, "Command")
     expect(page.locator("#train-yaml")).to_contain_text("fine_tuning: LoRA")
     expect(page.locator("#train-yaml")).to_contain_text("learning_rate: 0.01")
     page.get_by_text("Command", exact=True).click()
