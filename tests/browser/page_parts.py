@@ -26,7 +26,7 @@ def write(page: Page, field: str, text: str) -> None:
 
 def unfold(page: Page, title: str) -> None:
     """Open a folded part of the page and wait, as a person would, until it is there."""
-    page.get_by_role("button", name=title, exact=True).click()
+    page.locator("button.label-wrap", has_text=title).click()
     page.wait_for_timeout(500)
 
 
