@@ -71,7 +71,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     }
     edits = [field.blur if isinstance(field, gr.Textbox) else field.input for field in inputs.values()]
     submits = [field.submit for field in inputs.values() if isinstance(field, gr.Textbox)]
-    gr.on([*edits, *submits, language.change, page.load], **preview)
+    gr.on([*edits, *submits, language.change], **preview)
     gr.on(
         [inputs["stage"].change, inputs["method"].change],
         visible_options,
@@ -92,7 +92,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         inputs["name"],
         inputs["name"],
         show_progress="hidden",
-    )
+    ).then(**preview)
     gr.on([page.load, tab.select], lambda picked: _run_choices(home, picked), run, run, show_progress="hidden")
     gr.on([run.change, language.change], run_marker, [run, language], current, show_progress="hidden")
     language.change(chart_box, language, chart, show_progress="hidden")

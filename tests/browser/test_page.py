@@ -183,6 +183,12 @@ def test_visualdl_opens_with_one_click(page: Page, studio: Studio) -> None:
     expect(link).to_be_visible(timeout=LONG_MS)
     answer = page.request.get(link.get_attribute("href") or "")
     assert answer.status == 200
+    # A reload offers the next free name, and has nothing to complain about.
+    page.reload()
+    expect(page.locator("#train-name textarea, #train-name input").first).to_have_value("my-first-run-2")
+    unfold(page, "Command")
+    expect(page.locator("#train-command")).to_contain_text("my-first-run-2")
+    expect(page.locator("#train-problems")).to_have_text("")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
