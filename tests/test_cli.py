@@ -1,6 +1,8 @@
 """The command line: names, exit statuses, and one JSON object at the end of standard output."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,18 @@ def test_the_home_stands_before_or_after_the_command(home: Home, capsys: pytest.
     for argv in (["--home", str(home.root), "datasets", "list"], ["datasets", "list", "--home", str(home.root)]):
         assert main(argv) == 0
         assert "pairs" in capsys.readouterr().out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(home: Home) -> None:
+    write_jsonl(home.data / "pairs.jsonl", [{"instruction": "a" * 1000, "output": "b"}] * 500)
+    argv = [sys.executable, "-m", "studio", "--home", str(home.root), "datasets", "show", "pairs", "--size", "500"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
 
 
 def test_datasets_are_added_listed_checked_and_shown(run: Run, tmp_path: Path) -> None:
