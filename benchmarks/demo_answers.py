@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from studio.actions.chat import ChatModels, stream_reply
-from studio.actions.datasets import read_page
 from studio.actions.home import make_demo_model, open_home
+from studio.actions.rows import read_page
 from studio.actions.runs import wait_run
 from studio.actions.train import default_request, request_from_keys, start_run
 from studio.core.runs import RunView

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from studio.actions import chat, datasets, export, runs, train, versions
+from studio.actions import chat, datasets, export, rows, runs, train, versions
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused, StudioError
@@ -133,14 +133,14 @@ def _datasets_add(home: Home, flags: argparse.Namespace) -> Answer:
 
 
 def _datasets_check(home: Home, flags: argparse.Namespace) -> Answer:
-    answer = _plain(datasets.check_dataset(home, flags.name))
+    answer = _plain(rows.check_dataset(home, flags.name))
     for fault in answer["faults"]:
         fault["text"] = word_fault(fault["code"], fault["values"], flags.language)
     return answer
 
 
 def _datasets_show(home: Home, flags: argparse.Namespace) -> Answer:
-    return _plain(datasets.read_page(home, flags.name, flags.page, flags.size))
+    return _plain(rows.read_page(home, flags.name, flags.page, flags.size))
 
 
 def _datasets_examine(home: Home, flags: argparse.Namespace) -> Answer:

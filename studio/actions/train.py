@@ -15,9 +15,9 @@ from typing import Any, cast
 import yaml
 
 from studio import __version__
-from studio.actions.datasets import find_data_problems, prepare_data
 from studio.actions.home import DEMO_MODEL
 from studio.actions.runs import RunView, view_run
+from studio.actions.training_data import count_dropped, find_data_problems, prepare_data
 from studio.core.command import Command
 from studio.core.options import OPTIONS_BY_NAME, default_options
 from studio.core.paddleformers import REQUEST_KEYS, TrainFiles, engine_config, launch_command
@@ -32,7 +32,16 @@ from studio.stores.runs import RunPaths, find_run_folders, write_state
 
 HOOK = CHECKOUT / "studio" / "engine" / "hook.py"
 # Every key of a request that is not handed on to the engine as it is.
-REQUEST_FIELDS = {*OPTIONS_BY_NAME, *REQUEST_KEYS, "model", "method", "name", "datasets", "eval_dataset"}
+REQUEST_FIELDS = {
+    *OPTIONS_BY_NAME,
+    *REQUEST_KEYS,
+    "model",
+    "method",
+    "name",
+    "datasets",
+    "eval_dataset",
+    "drop_faulty",
+}
 NUMBERED = re.compile(r"(.*?)-(\d+)")
 DEMO_DATASET = "medical_zh"
 DEMO_EVAL_DATASET = "medical_zh_eval"
@@ -44,12 +53,14 @@ ROOM_FOR_MODELS = 6
 class Preview:
     """What Start would do, and what stands in its way; made without a side effect.
 
-    `command` is two lines for a shell: the first writes the run folder, the second is the engine.
+    `command` is two lines for a shell: the first writes the run folder, the second is the engine. `notes` are
+    worth knowing and stop nothing.
     """
 
     command: str
     yaml: str
     problems: list[Problem]
+    notes: list[Problem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,8 @@ def request_from_keys(home: Home, config: Mapping[str, Any]) -> TrainRequest:
         elif key == "datasets":
             names = cast("list[object]", value) if isinstance(value, list) else str(value).split(",")
             fields["datasets"] = tuple(str(name).strip() for name in names if str(name).strip())
+        elif key == "drop_faulty":
+            fields[key] = str(value).lower() in ("true", "1", "yes")
         elif key == "eval_dataset":
             fields[key] = str(value) if value not in (None, "", "none") else None
         else:
@@ -116,11 +129,12 @@ def request_from_keys(home: Home, config: Mapping[str, Any]) -> TrainRequest:
 def preview_run(home: Home, request: TrainRequest) -> Preview:
     """The exact command and YAML of a request, and all its problems."""
     problems = find_request_problems(home, request)
+    notes = _find_notes(home, request)
     if any(problem.field not in ("name", "datasets", "eval_dataset", "model") for problem in problems):
-        return Preview("", "", problems)
+        return Preview("", "", problems, notes)
     plan = _plan(home, request)
     lines = [prepare_command(home, request).shell(), plan.command.shell()]
-    return Preview("\n".join(lines), _yaml(plan.config), problems)
+    return Preview("\n".join(lines), _yaml(plan.config), problems, notes)
 
 
 def prepare_command(home: Home, request: TrainRequest) -> Command:
@@ -128,6 +142,8 @@ def prepare_command(home: Home, request: TrainRequest) -> Command:
     keys: dict[str, object] = {key: getattr(request, field) for key, field in REQUEST_KEYS.items()}
     keys["datasets"] = ",".join(request.datasets)
     keys["eval_dataset"] = request.eval_dataset or "none"
+    if request.drop_faulty:
+        keys["drop_faulty"] = "true"
     usual = default_options()
     keys |= {name: value for name, value in checked_options(request).items() if value != usual[name]}
     keys |= {key: json.dumps(value, ensure_ascii=False) for key, value in request.extra.items()}
@@ -187,10 +203,21 @@ def find_request_problems(home: Home, request: TrainRequest) -> list[Problem]:
     problems = find_problems(request, facts)
     if not request.datasets:
         problems.append(Problem("datasets", "no_dataset"))
-    problems += find_data_problems(home, request.datasets, request.stage, "datasets")
+    drop = request.drop_faulty
+    problems += find_data_problems(home, request.datasets, request.stage, "datasets", drop)
     if request.eval_dataset:
-        problems += find_data_problems(home, (request.eval_dataset,), request.stage, "eval_dataset")
+        problems += find_data_problems(home, (request.eval_dataset,), request.stage, "eval_dataset", drop)
     return problems
+
+
+def _find_notes(home: Home, request: TrainRequest) -> list[Problem]:
+    if not request.drop_faulty:
+        return []
+    names = [*request.datasets, *([request.eval_dataset] if request.eval_dataset else [])]
+    return [
+        Problem("datasets", "rows_dropped", {"name": name, "count": count, "rows": rows, "left": rows - count})
+        for name, (count, rows) in count_dropped(home, names).items()
+    ]
 
 
 def _plan(home: Home, request: TrainRequest) -> _Plan:
@@ -221,11 +248,13 @@ def _write_run(home: Home, request: TrainRequest, plan: _Plan) -> list[dict[str,
     paths = plan.paths
     write_json(paths.request, _record(request, plan, []))
     write_state(paths.job, state="preparing", phase="preparing", created_at=time.time())
-    train = prepare_data(home, request.datasets, request.stage, paths.data / "train.jsonl")
+    train = prepare_data(home, request.datasets, request.stage, paths.data / "train.jsonl", request.drop_faulty)
     sources = list(train.sources)
     plan.config["train_dataset_type"] = train.dataset_type
     if request.eval_dataset:
-        held_out = prepare_data(home, (request.eval_dataset,), request.stage, paths.data / "eval.jsonl")
+        held_out = prepare_data(
+            home, (request.eval_dataset,), request.stage, paths.data / "eval.jsonl", request.drop_faulty
+        )
         plan.config["eval_dataset_type"] = held_out.dataset_type
         sources += held_out.sources
     write_text(paths.config, _yaml(plan.config))

@@ -13,14 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.actions.datasets import (
-    DatasetSummary,
-    check_new_name,
-    existing_file,
-    faulty,
-    iter_rows,
-    list_datasets,
-)
+from studio.actions.datasets import DatasetSummary, check_new_name, list_datasets
+from studio.actions.rows import existing_file, iter_rows
+from studio.actions.training_data import faulty
 from studio.core.doctor import FINDINGS, DataDoctor, Finding, question_key
 from studio.core.rows import Fault, Row
 from studio.core.writing import CannotWrite, target_format

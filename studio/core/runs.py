@@ -6,7 +6,8 @@ from typing import Any
 
 from studio.errors import Problem
 
-ACTIVE_STATES = frozenset({"queued", "preparing", "running", "stopping"})
+QUEUED = "queued"
+ACTIVE_STATES = frozenset({QUEUED, "preparing", "running", "stopping"})
 
 
 @dataclass(frozen=True, slots=True)

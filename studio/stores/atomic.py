@@ -9,8 +9,8 @@ from pathlib import Path
 from studio.errors import StoreFailed
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a file's content so that a reader or a crash sees the old text or the new, never half.
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace a file's content so that a reader or a crash sees the old bytes or the new, never half.
 
     Raises StoreFailed when the disk is full or the folder cannot be written.
     """
@@ -18,8 +18,8 @@ def write_text(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes private files; a registry is meant to be read by its owner's other tools.
@@ -32,6 +32,11 @@ def write_text(path: Path, text: str) -> None:
         raise StoreFailed(
             "disk_full" if full else "write_failed", path=str(path), reason=error.strerror or str(error)
         ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's text, atomically."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: object) -> None:

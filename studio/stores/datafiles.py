@@ -1,4 +1,4 @@
-"""Data files: JSON, JSONL, CSV, TSV, Parquet and TXT, read row by row."""
+"""Data files: JSON, JSONL, CSV, TSV, Parquet and TXT, plain or gzipped, read row by row; or a folder of them."""
 
 import csv
 import gzip
@@ -6,23 +6,30 @@ import hashlib
 import importlib
 import io
 import json
-import threading
-from array import array
-from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, NamedTuple, cast
 
 from studio.core.rows import Fault
 from studio.errors import NotFound, StudioError
 
 SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".txt")
 SNIFFED_BYTES = 1_000_000
-# One remembered offset per this many lines: a page starts at most this many lines too early.
-INDEX_STRIDE = 64
-T = TypeVar("T")
+READ_BYTES = 1 << 20
+PARQUET_BATCH_ROWS = 1000
 csv.field_size_limit(16_000_000)
+
+
+class RawRow(NamedTuple):
+    """A row as it is in its file, or the Fault for which it cannot be read.
+
+    `line` is its line in JSONL and TXT, its number (from 1) in the others.
+    """
+
+    file: str
+    line: int
+    value: object
 
 
 def data_suffix(path: Path) -> str:
@@ -32,6 +39,31 @@ def data_suffix(path: Path) -> str:
     if suffix not in SUFFIXES:
         raise StudioError("unknown_file_kind", "file", given=path.name, known=", ".join(SUFFIXES))
     return suffix
+
+
+def is_gzipped(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
+
+
+def data_files(path: Path) -> list[Path]:
+    """The file itself, or the data files in a folder by name; what is hidden or of another kind is no data.
+
+    Raises NotFound, StudioError.
+    """
+    if path.is_file():
+        data_suffix(path)
+        return [path]
+    if not path.is_dir():
+        raise NotFound("no_such_file", "file", given=str(path))
+    found = [file for file in sorted(path.iterdir()) if _is_data(file)]
+    if not found:
+        raise StudioError("empty_folder", "file", given=str(path), known=", ".join(SUFFIXES))
+    return found
+
+
+def _is_data(path: Path) -> bool:
+    plain = path.name.lower().removesuffix(".gz")
+    return path.is_file() and not path.name.startswith(".") and Path(plain).suffix in SUFFIXES
 
 
 def read_encoding(path: Path) -> str:
@@ -59,7 +91,7 @@ def read_encoding(path: Path) -> str:
 def open_bytes(path: Path) -> Generator[IO[bytes]]:
     """A file's bytes, unpacked when it is gzipped. Raises NotFound, StudioError."""
     try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        with gzip.open(path) if is_gzipped(path) else path.open("rb") as file:
             yield cast("IO[bytes]", file)
     except FileNotFoundError:
         raise NotFound("no_such_file", "file", given=str(path)) from None
@@ -67,47 +99,54 @@ def open_bytes(path: Path) -> Generator[IO[bytes]]:
         raise StudioError("unreadable_file", "file", given=str(path), reason=str(error)) from error
 
 
-def iter_raw(path: Path, name: str = "") -> Iterator[tuple[int, object]]:
-    """Every row with its line (JSONL, TXT) or number (the others), from 1; a Fault where it cannot be read.
+def iter_raw(path: Path) -> Iterator[RawRow]:
+    """Every row of a file, or of the files in a folder.
 
     Only a `.json` file is read whole, as its format demands. Raises NotFound, StudioError.
     """
-    name = name or path.name
+    for file in data_files(path):
+        for line, value in _iter_file(file):
+            yield RawRow(file.name, line, value)
+
+
+def _iter_file(path: Path) -> Iterator[tuple[int, object]]:
     match data_suffix(path):
         case ".jsonl":
-            yield from _iter_jsonl(path, name)
+            yield from _iter_jsonl(path)
         case ".json":
-            yield from _iter_json(path, name)
-        case ".csv" | ".tsv" as suffix:
-            yield from _iter_csv(path, name, "\t" if suffix == ".tsv" else ",")
+            yield from _iter_json(path)
+        case ".csv" | ".tsv":
+            yield from _iter_csv(path)
         case ".parquet":
-            yield from _iter_parquet(path)
+            yield from enumerate(iter_parquet(path), 1)
         case _:
             yield from _iter_text(path)
 
 
 def count_and_hash(path: Path) -> tuple[int, str]:
-    """Size in bytes and SHA-256 of a file as it lies on the disk."""
+    """Size in bytes and SHA-256 of a file as it lies on the disk; of a folder, over its files in order."""
     digest = hashlib.sha256()
     size = 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-            size += len(block)
+    for part in data_files(path):
+        with part.open("rb") as file:
+            while block := file.read(READ_BYTES):
+                digest.update(block)
+                size += len(block)
     return size, digest.hexdigest()
 
 
-def _iter_jsonl(path: Path, name: str) -> Iterator[tuple[int, object]]:
+def _iter_jsonl(path: Path) -> Iterator[tuple[int, object]]:
     encoding = read_encoding(path)
     with open_bytes(path) as file:
         for number, line in enumerate(file, 1):
             if line.strip():
-                yield number, _read_line(line, encoding if number == 1 else _plain(encoding), name, number)
+                yield number, read_json_line(line, encoding, path.name, number)
 
 
-def _read_line(line: bytes, encoding: str, name: str, number: int) -> object:
+def read_json_line(line: bytes, encoding: str, name: str, number: int) -> object:
+    """The value of one line of JSONL, or a Fault. Only the first line can begin with a byte order mark."""
     try:
-        return json.loads(line.decode(encoding))
+        return json.loads(line.decode(encoding if number == 1 else encoding.removesuffix("-sig")))
     except UnicodeDecodeError as error:
         return Fault(name, number, "-", "bad_encoding", {"position": error.start})
     except RecursionError:
@@ -116,11 +155,8 @@ def _read_line(line: bytes, encoding: str, name: str, number: int) -> object:
         return Fault(name, number, "-", "bad_json", {"reason": str(error)})
 
 
-def _plain(encoding: str) -> str:
-    return "utf-8" if encoding == "utf-8-sig" else encoding
-
-
-def _iter_json(path: Path, name: str) -> Iterator[tuple[int, object]]:
+def _iter_json(path: Path) -> Iterator[tuple[int, object]]:
+    name = path.name
     encoding = read_encoding(path)
     with open_bytes(path) as file:
         try:
@@ -131,7 +167,7 @@ def _iter_json(path: Path, name: str) -> Iterator[tuple[int, object]]:
         except (ValueError, RecursionError) as error:
             # A file of JSON lines is often called .json.
             if "Extra data" in str(error):
-                yield from _iter_jsonl(path, name)
+                yield from _iter_jsonl(path)
                 return
             line = getattr(error, "lineno", 1)
             yield line, Fault(name, line, "-", "bad_json", {"reason": str(error)})
@@ -144,35 +180,55 @@ def _iter_json(path: Path, name: str) -> Iterator[tuple[int, object]]:
         yield 1, Fault(name, 1, "-", "not_rows", {"given": type(value).__name__})
 
 
-def _iter_csv(path: Path, name: str, delimiter: str) -> Iterator[tuple[int, object]]:
+def csv_delimiter(path: Path) -> str:
+    return "\t" if data_suffix(path) == ".tsv" else ","
+
+
+def _iter_csv(path: Path) -> Iterator[tuple[int, object]]:
     encoding = read_encoding(path)
     with open_bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, newline="") as lines:
-        rows = csv.DictReader(lines, delimiter=delimiter)
-        number = 0
-        try:
-            for number, row in enumerate(rows, 1):
-                if None in row:
-                    yield number, Fault(name, number, "-", "too_many_columns", {"given": len(row)})
-                else:
-                    yield number, cast("object", row)
-        except (csv.Error, UnicodeDecodeError) as error:
-            yield number + 1, Fault(name, number + 1, "-", "bad_csv", {"reason": str(error)})
+        yield from read_csv(lines, csv_delimiter(path), path.name)
 
 
-def _iter_parquet(path: Path) -> Iterator[tuple[int, object]]:
+def read_csv(
+    lines: Iterable[str], delimiter: str, name: str, header: list[str] | None = None, number: int = 1
+) -> Iterator[tuple[int, object]]:
+    """Rows of CSV text with their number, the first being `number`; without a header the first record is one.
+
+    A record that cannot be read is a Fault and the last: what follows cannot be told apart.
+    """
+    rows = csv.DictReader(lines, fieldnames=header, delimiter=delimiter)
+    try:
+        for row in rows:
+            if None in row:
+                yield number, Fault(name, number, "-", "too_many_columns", {"given": len(row)})
+            else:
+                yield number, cast("object", row)
+            number += 1
+    except (csv.Error, UnicodeDecodeError) as error:
+        yield number, Fault(name, number, "-", "bad_csv", {"reason": str(error)})
+
+
+@contextmanager
+def open_parquet(path: Path) -> Generator[Any]:
+    """A `pyarrow.parquet.ParquetFile`. Raises StudioError for what is none."""
     # pyarrow ships no types.
     parquet: Any = importlib.import_module("pyarrow.parquet")
     arrow_error: type[Exception] = importlib.import_module("pyarrow").ArrowException
     try:
-        file = parquet.ParquetFile(path)
+        with parquet.ParquetFile(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise NotFound("no_such_file", "file", given=str(path)) from None
     except (arrow_error, OSError) as error:
         raise StudioError("unreadable_file", "file", given=str(path), reason=str(error)) from error
-    number = 0
-    with file:
-        for batch in file.iter_batches(batch_size=1000):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
+
+
+def iter_parquet(path: Path, groups: list[int] | None = None) -> Iterator[object]:
+    """The rows of some row groups of a Parquet file, or of all. Raises StudioError."""
+    with open_parquet(path) as file:
+        for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS, row_groups=groups):
+            yield from batch.to_pylist()
 
 
 def _iter_text(path: Path) -> Iterator[tuple[int, object]]:
@@ -189,89 +245,3 @@ def _iter_text(path: Path) -> Iterator[tuple[int, object]]:
                 block = []
         if block:
             yield begun, {"text": "\n".join(block)}
-
-
-class _JsonlIndex:
-    """Where every INDEX_STRIDE-th row of a JSONL file begins."""
-
-    def __init__(self, path: Path) -> None:
-        self.offsets = array("Q")
-        self.lines = array("Q")
-        self.rows = 0
-        offset = 0
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    if self.rows % INDEX_STRIDE == 0:
-                        self.offsets.append(offset)
-                        self.lines.append(number)
-                    self.rows += 1
-                offset += len(line)
-
-
-def _read_all(path: Path) -> list[tuple[int, object]]:
-    return list(iter_raw(path))
-
-
-class DataPages:
-    """Pages of data files by row number; a JSONL file is never loaded, others are kept while unchanged."""
-
-    def __init__(self, kept: int = 8) -> None:
-        self._indexes: OrderedDict[tuple[str, int, int], _JsonlIndex] = OrderedDict()
-        self._rows: OrderedDict[tuple[str, int, int], list[tuple[int, object]]] = OrderedDict()
-        self._kept = kept
-        self._lock = threading.Lock()
-
-    def count(self, path: Path) -> int:
-        """Rows of a file. Raises NotFound, StudioError."""
-        if self._is_plain_jsonl(path):
-            return self._index(path).rows
-        return len(self._all(path))
-
-    def read(self, path: Path, start: int, size: int) -> list[tuple[int, object]]:
-        """Rows `start` (from 0) to `start + size` with their line or number; fewer at the end."""
-        if not self._is_plain_jsonl(path):
-            return self._all(path)[start : start + size]
-        index = self._index(path)
-        if start >= index.rows:
-            return []
-        encoding = read_encoding(path)
-        found: list[tuple[int, object]] = []
-        row = start // INDEX_STRIDE * INDEX_STRIDE
-        number = index.lines[start // INDEX_STRIDE] - 1
-        with path.open("rb") as file:
-            file.seek(index.offsets[start // INDEX_STRIDE])
-            for line in file:
-                number += 1
-                if not line.strip():
-                    continue
-                if row >= start:
-                    by = encoding if number == 1 else _plain(encoding)
-                    found.append((number, _read_line(line, by, path.name, number)))
-                    if len(found) == size:
-                        break
-                row += 1
-        return found
-
-    def _is_plain_jsonl(self, path: Path) -> bool:
-        return data_suffix(path) == ".jsonl" and path.suffix.lower() != ".gz"
-
-    def _index(self, path: Path) -> _JsonlIndex:
-        return self._remember(self._indexes, path, _JsonlIndex)
-
-    def _all(self, path: Path) -> list[tuple[int, object]]:
-        return self._remember(self._rows, path, _read_all)
-
-    def _remember(self, kept: "OrderedDict[tuple[str, int, int], T]", path: Path, make: Callable[[Path], T]) -> T:
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            raise NotFound("no_such_file", "file", given=str(path)) from None
-        key = (str(path), status.st_mtime_ns, status.st_size)
-        with self._lock:
-            if key not in kept:
-                kept[key] = make(path)
-                if len(kept) > self._kept:
-                    kept.popitem(last=False)
-            kept.move_to_end(key)
-            return kept[key]

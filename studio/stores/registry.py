@@ -31,10 +31,7 @@ def read_registry(home: Home) -> Registry:
 
 def find_entry(home: Home, name: str) -> dict[str, Any]:
     """One entry. Raises NotFound, naming what there is."""
-    registry = read_registry(home)
-    if name not in registry:
-        raise NotFound("unknown_dataset", "dataset", given=name, known=", ".join(registry) or "-")
-    return registry[name]
+    return _entry_of(read_registry(home), name)
 
 
 def add_entry(home: Home, name: str, entry: Mapping[str, Any]) -> None:
@@ -50,15 +47,40 @@ def remove_entry(home: Home, name: str) -> None:
     """Take an entry out; its file stays. Raises NotFound."""
     with _lock(home):
         registry = read_registry(home)
-        if name not in registry:
-            raise NotFound("unknown_dataset", "dataset", given=name, known=", ".join(registry) or "-")
+        _entry_of(registry, name)
         write_json(home.registry, {known: entry for known, entry in registry.items() if known != name})
 
 
+def change_entry(home: Home, name: str, changes: Mapping[str, Any]) -> None:
+    """Set keys of an entry, or take them out where the value is None; every other key stays. Raises NotFound."""
+    with _lock(home):
+        registry = read_registry(home)
+        entry = {**_entry_of(registry, name), **changes}
+        kept = {key: value for key, value in entry.items() if value is not None}
+        write_json(home.registry, {**registry, name: kept})
+
+
+def rename_entry(home: Home, name: str, new_name: str) -> None:
+    """Give an entry another name, in its place. Raises NotFound, and StudioError when the name is taken."""
+    with _lock(home):
+        registry = read_registry(home)
+        _entry_of(registry, name)
+        if new_name in registry:
+            raise StudioError("dataset_taken", "name", given=new_name)
+        renamed = {new_name if known == name else known: entry for known, entry in registry.items()}
+        write_json(home.registry, renamed)
+
+
 def entry_file(home: Home, entry: Mapping[str, Any]) -> Path | None:
-    """The file of an entry, relative names under `data/`; None for an entry that names a hub instead."""
+    """The file or folder of an entry, relative names under `data/`; None for an entry that names a hub instead."""
     name = entry.get("file_name")
     return home.data / name if isinstance(name, str) and name else None
+
+
+def _entry_of(registry: Registry, name: str) -> dict[str, Any]:
+    if name not in registry:
+        raise NotFound("unknown_dataset", "dataset", given=name, known=", ".join(registry) or "-")
+    return registry[name]
 
 
 def _lock(home: Home) -> FileLock:

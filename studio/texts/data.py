@@ -60,8 +60,42 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{given}（{format}）不适合 {stage}；适合：{fits}。",
     ),
     "problem.dataset_faulty": (
-        "{name} has {count} faulty rows. The first: {file}, line {line}, field {field_name}: {reason}.",
-        "{name} 有 {count} 行错误。第一处：{file} 第 {line} 行，字段 {field_name}：{reason}。",
+        "{name} has {count} faulty rows of {rows}. The first: {file}, line {line}, field {field_name}: {reason}."
+        " Mend them, or choose to leave faulty rows out.",
+        "{name} 的 {rows} 行中有 {count} 行错误。第一处：{file} 第 {line} 行，字段 {field_name}：{reason}。"
+        "请修正，或选择去除错误行。",
+    ),
+    "problem.rows_dropped": (
+        "{count} faulty rows of {name} are left out; {left} of {rows} are trained on.",
+        "将去除 {name} 的 {count} 行错误数据；{rows} 行中有 {left} 行参与训练。",
+    ),
+    "problem.empty_folder": (
+        "The folder {given} holds no data file ({known}).",
+        "文件夹 {given} 中没有数据文件（{known}）。",
+    ),
+    "problem.mapping_no_object": (
+        'it should be an object such as {{"prompt": "question"}}, and is {given}',
+        '应为对象，例如 {{"prompt": "question"}}，实际为 {given}',
+    ),
+    "problem.mapping_unknown_role": (
+        "“{given}” is not one of: {known}",
+        "“{given}”不在：{known}",
+    ),
+    "problem.mapping_no_column": (
+        "“{given}” needs the name of a column or tag",
+        "“{given}”需要列名或标签名",
+    ),
+    "problem.mapping_no_switch": (
+        "it should be true or false, and is {given}",
+        "应为 true 或 false，实际为 {given}",
+    ),
+    "problem.mapping_unknown_key": (
+        "“{given}” is no part of a mapping; formatting, columns, tags and ranking are",
+        "“{given}”不属于映射；可用 formatting、columns、tags、ranking",
+    ),
+    "problem.mapping_not_json": (
+        "The mapping is not valid JSON: {reason}",
+        "映射不是合法的 JSON：{reason}",
     ),
     "problem.unknown_format": (
         "{given} has columns of no known format: {columns}.",
@@ -84,6 +118,19 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{given} 的文件已不存在：{path}。",
     ),
     "error.dataset_taken": ("A dataset called {given} exists already.", "名为 {given} 的数据集已存在。"),
+    "error.dataset_needed": (
+        "The waiting run {run} needs {given}. Let it start, or stop it first.",
+        "排队中的运行 {run} 需要 {given}。请等它开始，或先停止它。",
+    ),
+    "error.not_ours_to_delete": (
+        "{path} lies outside of data/ or belongs to another dataset too, so it is not deleted."
+        " Remove the entry alone.",
+        "{path} 位于 data/ 之外或也属于其他数据集，不会被删除。请只移除条目。",
+    ),
+    "error.empty_folder": (
+        "The folder {given} holds no data file ({known}).",
+        "文件夹 {given} 中没有数据文件（{known}）。",
+    ),
     "error.bad_dataset_name": (
         "“{given}” cannot be a name. Use letters, digits, “-”, “_” and “.”.",
         "“{given}” 不能用作名称。请使用文字、数字、“-”、“_” 和 “.”。",

@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from studio.actions.datasets import (
-    DataPage,
-    DatasetSummary,
-    FileReport,
-    add_dataset,
-    check_dataset,
-    inspect_file,
-    list_datasets,
-    read_page,
-)
+from studio.actions.datasets import DatasetSummary, FileReport, add_dataset, inspect_file, list_datasets
+from studio.actions.rows import DataPage, check_dataset, read_page
 from studio.core.rows import Fault, Row, Turn
 from studio.texts import say, word_fault, word_problem
 from studio.ui.versions_panel import build_versions_panel
@@ -243,7 +235,7 @@ def _report(report: FileReport, language: str) -> str:
         format=say(f"format.{report.format}", language),
         evidence=", ".join(report.evidence),
         rows=report.rows,
-        encoding=report.encoding,
+        encoding=", ".join(report.encodings) or "-",
     )
     lines = [first, say("dataset.columns", language, columns=", ".join(report.columns))]
     if report.faults:

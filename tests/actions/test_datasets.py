@@ -8,17 +8,19 @@ import pytest
 
 from studio.actions.datasets import (
     add_dataset,
-    check_dataset,
+    edit_dataset,
     inspect_file,
     list_datasets,
-    prepare_data,
-    read_page,
+    read_mapping,
     remove_dataset,
+    rename_dataset,
 )
+from studio.actions.rows import check_dataset, iter_faulty, read_page
+from studio.actions.training_data import prepare_data
 from studio.core.rows import Fault
-from studio.errors import NotFound, StudioError
+from studio.errors import NotFound, RequestRefused, StudioError
 from studio.stores.home import Home
-from studio.stores.registry import read_registry
+from studio.stores.registry import change_entry, find_entry, read_registry
 from tests.conftest import write_jsonl
 
 CHECKOUT = Path(__file__).parents[2]
@@ -105,6 +107,92 @@ def test_a_removed_dataset_is_gone_from_the_registry_only(home: Home) -> None:
     remove_dataset(home, "pairs")
     assert "pairs" not in read_registry(home)
     assert (home.data / "pairs.jsonl").exists()
+
+
+ASKED = {"ask": "头痛怎么办？", "reply": "先休息。", "id": 7}
+
+
+def test_columns_of_other_names_get_a_mapping_to_look_at(home: Home, tmp_path: Path) -> None:
+    rows = [{**ASKED, "ask": f"{i}?", "reply": f"{i}."} for i in range(3)]
+    file = write_jsonl(tmp_path / "x.jsonl", rows)
+    report = inspect_file(file)
+    assert report.evidence == ()
+    assert report.entry == {"formatting": "alpaca", "columns": {"prompt": "ask", "response": "reply"}}
+    assert [turn.content for turn in report.sample[1].turns] == ["1?", "1."]
+    turned = {"formatting": "alpaca", "columns": {"prompt": "reply", "response": "ask"}}
+    assert [turn.content for turn in inspect_file(file, turned).sample[1].turns] == ["1.", "1?"]
+    assert add_dataset(home, file, "turned", turned).rows == 3
+    assert read_mapping(home, "turned") == turned
+
+
+def test_a_mapping_is_edited_and_nothing_else_of_the_entry(home: Home) -> None:
+    change_entry(home, "pairs", {"note": "ours", "hf_hub_url": "somebody/else"})
+    with pytest.raises(RequestRefused) as caught:
+        edit_dataset(home, "pairs", {"formatting": "alpaca", "columns": {"promt": "q", "system": 1}, "x": 2})
+    assert [(p.field, p.code) for p in caught.value.problems] == [
+        ("columns", "mapping_unknown_role"),
+        ("columns", "mapping_no_column"),
+        ("mapping", "mapping_unknown_key"),
+    ]
+    assert (
+        edit_dataset(home, "pairs", {"formatting": "sharegpt", "columns": {"messages": "talk"}}).format
+        == "sharegpt"
+    )
+    entry = find_entry(home, "pairs")
+    assert (entry["note"], entry["hf_hub_url"], entry["columns"]) == ("ours", "somebody/else", {"messages": "talk"})
+
+
+def test_a_renamed_dataset_keeps_its_place_and_its_file(home: Home) -> None:
+    rename_dataset(home, "pairs", "couples")
+    assert list(read_registry(home)) == ["couples", "plain"]
+    assert read_page(home, "couples", 1, 5).total == 2
+    with pytest.raises(StudioError, match="dataset_taken"):
+        rename_dataset(home, "couples", "plain")
+
+
+def test_a_file_is_deleted_only_when_asked_and_only_when_it_is_ours(home: Home, tmp_path: Path) -> None:
+    add_dataset(home, home.data / "pairs.jsonl", "again")
+    with pytest.raises(StudioError, match="not_ours_to_delete"):
+        remove_dataset(home, "again", delete_file=True)
+    outside = write_jsonl(tmp_path / "outside.jsonl", [GOOD])
+    change_entry(home, "again", {"file_name": str(outside), "formatting": "alpaca"})
+    with pytest.raises(StudioError, match="not_ours_to_delete"):
+        remove_dataset(home, "again", delete_file=True)
+    assert outside.exists()
+    assert "again" in read_registry(home)
+    remove_dataset(home, "pairs", delete_file=True)
+    assert not (home.data / "pairs.jsonl").exists()
+
+
+def test_a_folder_is_one_dataset(home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    write_jsonl(folder / "b.jsonl", [GOOD, {"instruction": "?"}])
+    (folder / "a.csv").write_text("instruction,output\n一,二\n")
+    added = add_dataset(home, folder, "parts")
+    assert (added.file, added.rows, added.format) == ("parts", 3, "alpaca")
+    (fault,) = check_dataset(home, "parts").faults
+    assert (fault.file, fault.line, fault.field) == ("b.jsonl", 2, "output")
+    assert prepare_data(home, ["parts"], "SFT", tmp_path / "t.jsonl", drop_faulty=True).rows == 2
+
+
+def test_rows_are_searched_and_the_faulty_ones_listed(home: Home) -> None:
+    rows = [{"instruction": f"第 {i} 问", "output": "" if i % 10 == 3 else "答"} for i in range(100)]
+    write_jsonl(home.data / "many.jsonl", rows)
+    add_dataset(home, home.data / "many.jsonl", "many")
+    found = read_page(home, "many", 1, 3, search="第 4")
+    assert (found.total, found.pages, found.numbers) == (11, 4, [5, 41, 42])
+    bad = read_page(home, "many", 2, 4, only_faulty=True)
+    assert (bad.total, bad.numbers) == (10, [44, 54, 64, 74])
+    both = read_page(home, "many", 1, 5, search="第 43", only_faulty=True)
+    assert (both.total, both.rows) == (1, [rows[43]])
+    assert check_dataset(home, "many").kinds == {"empty": 10}
+    assert next((fault.line, raw) for fault, raw in iter_faulty(home, "many")) == (4, rows[3])
+
+
+def test_faulty_rows_are_left_out_when_that_was_asked_for(home: Home, tmp_path: Path) -> None:
+    append(home.data / "pairs.jsonl", "{broken\n")
+    made = prepare_data(home, ["pairs"], "SFT", tmp_path / "train.jsonl", drop_faulty=True)
+    assert (made.rows, made.sources[0]["dropped"]) == (2, 1)
 
 
 def test_prepared_data_is_clean_jsonl_of_all_sources_in_order(home: Home, tmp_path: Path) -> None:

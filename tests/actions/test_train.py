@@ -13,6 +13,7 @@ import psutil
 import pytest
 import yaml
 
+from studio.actions.datasets import remove_dataset, rename_dataset
 from studio.actions.runs import find_run, list_runs, read_chart, read_log, stop_run, wait_run
 from studio.actions.train import free_name, preview_run, request_from_keys, start_run
 from studio.core.request import TrainRequest
@@ -257,6 +258,39 @@ def test_a_queued_run_can_be_stopped_before_it_runs(home: Home, fake_engine: Fak
     stop_run(home, second)
     assert wait_run(home, second).state == "stopped"
     assert find_run(home, first).state == "running"
+
+
+def test_a_dataset_that_a_waiting_run_needs_stays(home: Home, fake_engine: FakeEngine) -> None:
+    fake_engine("slow")
+    first = start_run(home, a_request(home, name="first")).run
+    until(home, first, lambda view: view.step >= 1)
+    second = start_run(home, a_request(home, name="second")).run
+    for act in (lambda: remove_dataset(home, "pairs"), lambda: rename_dataset(home, "pairs", "other")):
+        with pytest.raises(StudioError, match="dataset_needed"):
+            act()
+    stop_run(home, second)
+    wait_run(home, second)
+    remove_dataset(home, "pairs")
+
+
+def test_faulty_rows_stop_a_run_unless_they_are_to_be_left_out(home: Home, fake_engine: FakeEngine) -> None:
+    with (home.data / "pairs.jsonl").open("a") as file:
+        file.write('{"messages": []}\n')
+    refused = preview_run(home, a_request(home))
+    assert [(p.code, p.values["count"], p.values["rows"]) for p in refused.problems] == [("dataset_faulty", 1, 3)]
+    wanted = a_request(home, drop_faulty=True)
+    preview = preview_run(home, wanted)
+    assert preview.problems == []
+    assert [(note.code, note.values["count"], note.values["left"]) for note in preview.notes] == [
+        ("rows_dropped", 1, 2)
+    ]
+    assert "drop_faulty=true" in preview.command
+    view = wait_run(home, start_run(home, wanted).run)
+    record = json.loads((Path(view.path) / "studio" / "request.json").read_text())
+    assert [(source["rows"], source["dropped"]) for source in record["datasets"]] == [(2, 1)]
+    (home.data / "pairs.jsonl").write_text('{"messages": []}\n')
+    again = preview_run(home, a_request(home, name="again", drop_faulty=True))
+    assert [p.code for p in again.problems] == ["dataset_faulty"]
 
 
 def test_runs_are_listed_newest_first(home: Home, fake_engine: FakeEngine) -> None:

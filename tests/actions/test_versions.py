@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from studio.actions.datasets import check_dataset, read_page
+from studio.actions.rows import check_dataset, read_page
 from studio.actions.versions import clean_dataset, convert_dataset, examine_dataset, split_dataset
 from studio.errors import StudioError
 from studio.stores.home import Home

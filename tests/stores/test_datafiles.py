@@ -10,14 +10,14 @@ import pytest
 
 from studio.core.rows import Fault
 from studio.errors import NotFound, StudioError
-from studio.stores.datafiles import DataPages, iter_raw, read_encoding
+from studio.stores.datafiles import iter_raw, read_encoding
 
 ROWS = [{"instruction": "发烧怎么办？", "output": "多喝水。"}, {"instruction": "a", "output": "b"}]
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
 
 
 def rows_of(path: Path) -> list[object]:
-    return [row for _, row in iter_raw(path)]
+    return [raw.value for raw in iter_raw(path)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
@@ -42,7 +42,10 @@ def test_parquet_is_read_too(tmp_path: Path) -> None:
 
 def test_paragraphs_of_a_text_file_are_rows(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_text("one\ntwo\n\n\nthree\n")
-    assert list(iter_raw(tmp_path / "x.txt")) == [(1, {"text": "one\ntwo"}), (5, {"text": "three"})]
+    assert list(iter_raw(tmp_path / "x.txt")) == [
+        ("x.txt", 1, {"text": "one\ntwo"}),
+        ("x.txt", 5, {"text": "three"}),
+    ]
 
 
 def test_json_lines_in_a_json_file_are_read(tmp_path: Path) -> None:
@@ -52,8 +55,8 @@ def test_json_lines_in_a_json_file_are_read(tmp_path: Path) -> None:
 
 def test_a_bad_line_is_named_and_the_next_is_read(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text('{"a": 1}\n\n{"a": \n{"a": 2}\n')
-    (_, first), (number, bad), (_, last) = iter_raw(tmp_path / "x.jsonl")
-    assert (first, last) == ({"a": 1}, {"a": 2})
+    first, (_, number, bad), last = iter_raw(tmp_path / "x.jsonl")
+    assert (first.value, last.value) == ({"a": 1}, {"a": 2})
     assert isinstance(bad, Fault)
     assert (number, bad.line, bad.code) == (3, 3, "bad_json")
 
@@ -81,24 +84,15 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, data: bytes, cod
         rows_of(tmp_path / "gone.jsonl")
 
 
-def test_pages_of_a_long_file_open_anywhere(tmp_path: Path) -> None:
-    path = tmp_path / "x.jsonl"
-    # Blank lines are no rows, but they count as lines.
-    path.write_text("".join(f'{{"n": {i}}}\n' + ("\n" if i % 3 == 0 else "") for i in range(1000)))
-    pages = DataPages()
-    assert pages.count(path) == 1000
-    assert [row for _, row in pages.read(path, 0, 2)] == [{"n": 0}, {"n": 1}]
-    assert [row for _, row in pages.read(path, 700, 3)] == [{"n": 700}, {"n": 701}, {"n": 702}]
-    assert [row for _, row in pages.read(path, 999, 5)] == [{"n": 999}]
-    assert pages.read(path, 1000, 5) == []
-    number, row = pages.read(path, 640, 1)[0]
-    assert json.loads(path.read_text().splitlines()[number - 1]) == row
-
-
-def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "x.jsonl"
-    path.write_text('{"n": 1}\n')
-    pages = DataPages()
-    assert pages.count(path) == 1
-    path.write_text('{"n": 1}\n{"n": 22}\n')
-    assert pages.count(path) == 2
+def test_a_folder_is_its_files_in_order_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    (folder / "b.jsonl").write_text(LINES)
+    (folder / "a.csv").write_text("instruction,output\nx,y\n")
+    (folder / "README.md").write_text("no data")
+    (folder / ".hidden.jsonl").write_text("{")
+    assert [raw.file for raw in iter_raw(folder)] == ["a.csv", "b.jsonl", "b.jsonl"]
+    assert rows_of(folder) == [{"instruction": "x", "output": "y"}, *ROWS]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StudioError, match="empty_folder"):
+        rows_of(tmp_path / "empty")

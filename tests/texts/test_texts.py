@@ -74,10 +74,18 @@ def test_a_problem_is_worded_with_its_values() -> None:
 
 
 def test_a_fault_inside_a_problem_is_worded_in_the_same_language() -> None:
-    values = {"name": "d", "count": 2, "file": "d.jsonl", "line": 7, "field_name": "output", "fault": "empty"}
+    values = {
+        "name": "d",
+        "count": 2,
+        "rows": 9,
+        "file": "d.jsonl",
+        "line": 7,
+        "field_name": "output",
+        "fault": "empty",
+    }
     problem = Problem("datasets", "dataset_faulty", values)
-    assert word_problem(problem, "en") == (
-        "d has 2 faulty rows. The first: d.jsonl, line 7, field output: the field is empty."
+    assert word_problem(problem, "en").startswith(
+        "d has 2 faulty rows of 9. The first: d.jsonl, line 7, field output: the field is empty."
     )
     assert "该字段为空" in word_problem(problem, "zh")
 

@@ -1,0 +1,134 @@
+"""What of some datasets can be trained on, and writing it for the engine."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.actions.rows import check_file, existing_file, iter_rows
+from studio.core.formats import STAGES_OF, entry_format
+from studio.core.rows import Fault
+from studio.core.writing import engine_row
+from studio.errors import Problem, StudioError
+from studio.stores.datafiles import count_and_hash
+from studio.stores.home import Home
+from studio.stores.registry import entry_file, find_entry, read_registry
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedData:
+    """A file written for the engine, and from what."""
+
+    rows: int
+    dataset_type: str
+    sources: list[dict[str, Any]]
+
+
+def prepare_data(
+    home: Home, names: Sequence[str], stage: str, target: Path, drop_faulty: bool = False
+) -> PreparedData:
+    """Write the rows of some datasets, one after the other, as clean JSONL that the engine takes.
+
+    The engine hangs for ever on data it cannot use, so nothing reaches it but what is written here.
+    Faulty rows are left out and counted when that was asked for; else the first one raises StudioError,
+    and nothing stays.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sources: list[dict[str, Any]] = []
+    total = 0
+    try:
+        with target.open("w", encoding="utf-8") as file:
+            for name in names:
+                path = existing_file(home, name, find_entry(home, name))
+                rows = dropped = 0
+                for _, _, row in iter_rows(home, name):
+                    if isinstance(row, Fault):
+                        if not drop_faulty:
+                            raise faulty(name, row)
+                        dropped += 1
+                        continue
+                    file.write(json.dumps(engine_row(row, stage), ensure_ascii=False) + "\n")
+                    rows += 1
+                source = {"name": name, "rows": rows, "sha256": count_and_hash(path)[1]}
+                sources.append({**source, "dropped": dropped} if dropped else source)
+                total += rows
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        raise StudioError("write_failed", path=str(target), reason=error.strerror or str(error)) from error
+    except StudioError:
+        target.unlink(missing_ok=True)
+        raise
+    return PreparedData(total, "messages", sources)
+
+
+def faulty(name: str, fault: Fault) -> StudioError:
+    """The refusal of a dataset because of one row."""
+    return StudioError("faulty_row", "datasets", **_fault_values(name, fault))
+
+
+def find_data_problems(
+    home: Home, names: Sequence[str], stage: str, field: str, drop_faulty: bool = False
+) -> list[Problem]:
+    """Everything that keeps these datasets from being trained on in a stage."""
+    registry = read_registry(home)
+    problems: list[Problem] = []
+    for name in names:
+        if name not in registry:
+            known = ", ".join(registry) or "-"
+            problems.append(Problem(field, "unknown_dataset", {"given": name, "known": known}))
+            continue
+        problems += _dataset_problems(home, name, registry[name], stage, field, drop_faulty)
+    return problems
+
+
+def count_dropped(home: Home, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Of each usable dataset with faulty rows: how many they are, and how many rows it has in all."""
+    registry = read_registry(home)
+    found: dict[str, tuple[int, int]] = {}
+    for name in names:
+        path = entry_file(home, registry[name]) if name in registry else None
+        if path is not None and path.exists():
+            check = check_file(path, registry[name])
+            if check.numbers:
+                found[name] = (len(check.numbers), check.rows)
+    return found
+
+
+def _dataset_problems(
+    home: Home, name: str, entry: Mapping[str, Any], stage: str, field: str, drop_faulty: bool
+) -> Iterator[Problem]:
+    kind = entry_format(entry)
+    path = entry_file(home, entry)
+    if path is None or not path.exists():
+        yield Problem(field, "dataset_file_missing", {"given": name, "path": str(path or "-")})
+        return
+    if stage not in STAGES_OF.get(kind, ()):
+        fits = ", ".join(STAGES_OF.get(kind, ())) or "-"
+        yield Problem(field, "dataset_wrong_stage", {"given": name, "format": kind, "stage": stage, "fits": fits})
+        return
+    try:
+        found = check_file(path, entry)
+    except StudioError as error:
+        yield Problem(field, error.code, error.values)
+        return
+    sound = found.rows - len(found.numbers)
+    if found.faults and (not drop_faulty or not sound):
+        count = {"count": len(found.numbers), "rows": found.rows}
+        yield Problem(field, "dataset_faulty", {**_fault_values(name, found.faults[0]), **count})
+    elif found.rows == 0:
+        yield Problem(field, "dataset_empty", {"given": name})
+
+
+def _fault_values(name: str, fault: Fault) -> dict[str, Any]:
+    return {
+        "name": name,
+        "file": fault.file,
+        "line": fault.line,
+        "field_name": fault.field,
+        "fault": fault.code,
+        "fault_values": dict(fault.values),
+    }
