@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 from studio.actions.rows import check_file, existing_file, pages_of
 from studio.actions.runs import list_runs
@@ -197,8 +197,7 @@ def _refuse_if_needed(home: Home, name: str) -> None:
 
 def _sample(path: Path) -> list[Mapping[str, Any]]:
     """The first rows that are objects. Raises StudioError when there is none."""
-    objects = (cast("Mapping[str, Any]", raw.value) for raw in iter_raw(path) if isinstance(raw.value, dict))
-    sample = list(islice(objects, SAMPLED_ROWS))
+    sample = list(islice((raw.value for raw in iter_raw(path) if _is_object(raw.value)), SAMPLED_ROWS))
     if not sample:
         fault = next((raw.value for raw in iter_raw(path) if isinstance(raw.value, Fault)), None)
         if fault is None:
@@ -206,6 +205,10 @@ def _sample(path: Path) -> list[Mapping[str, Any]]:
         reason = fault.values.get("reason", fault.code)
         raise StudioError("no_rows", "file", given=path.name, line=fault.line, reason=reason)
     return sample
+
+
+def _is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, dict)
 
 
 def _read(sample: Sequence[Mapping[str, Any]], entry: Mapping[str, Any]) -> list[Row]:
