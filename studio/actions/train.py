@@ -45,6 +45,7 @@ REQUEST_FIELDS = {
 NUMBERED = re.compile(r"(.*?)-(\d+)")
 DEMO_DATASET = "medical_zh"
 DEMO_EVAL_DATASET = "medical_zh_eval"
+UNLISTABLE = " ,#"
 # Weights are kept as final model, as checkpoints that resume, and as checkpoints that load.
 ROOM_FOR_MODELS = 6
 
@@ -225,8 +226,8 @@ def _plan(home: Home, request: TrainRequest) -> _Plan:
     paths = RunPaths(home.saves / (Path(request.model).name or "model") / request.method / request.name)
     files = TrainFiles(
         output=str(paths.output),
-        train_data=str(paths.data / "train.jsonl"),
-        eval_data=str(paths.data / "eval.jsonl") if request.eval_dataset else None,
+        train_data=_listed_path(paths.data / "train.jsonl", paths.job),
+        eval_data=_listed_path(paths.data / "eval.jsonl", paths.job) if request.eval_dataset else None,
         data_type="messages",
         visualdl=str(paths.visualdl),
         hook=str(HOOK),
@@ -242,6 +243,13 @@ def _plan(home: Home, request: TrainRequest) -> _Plan:
         str(paths.job / "ranks"),
     )
     return _Plan(config, command, paths)
+
+
+def _listed_path(path: Path, folder: Path) -> str:
+    """A data path as the engine's lists of paths can hold it: it drops spaces and parts them at commas, so
+    that a path with such characters is given relative to the folder in which the engine runs.
+    """
+    return str(path.relative_to(folder)) if any(letter in str(path) for letter in UNLISTABLE) else str(path)
 
 
 def _write_run(home: Home, request: TrainRequest, plan: _Plan) -> list[dict[str, Any]]:

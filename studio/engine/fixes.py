@@ -232,6 +232,23 @@ def concurrent_loading() -> None:
     loading.get_checkpoint_files = find_alone
 
 
+def system_prompts() -> None:
+    """System prompts are trained on in the first epoch only, without a word.
+
+    Encoding a conversation takes the system prompt out of the row it was given, and the rows of a dataset are
+    kept for the next epoch. Here the row that is encoded is a copy. PaddleFormers 1.2.0.
+    """
+    from paddleformers.transformers.tokenizer_utils import PaddleTokenizerMixin
+
+    encode = PaddleTokenizerMixin.encode_chat_inputs
+
+    def encode_copy(self: Any, conversations: Any, *arguments: Any, **options: Any) -> Any:
+        given = dict(conversations) if isinstance(conversations, dict) else conversations
+        return encode(self, given, *arguments, **options)
+
+    PaddleTokenizerMixin.encode_chat_inputs = encode_copy
+
+
 def _remove_outdated(index: Path) -> None:
     weights = [path.stat().st_mtime_ns for path in index.parent.glob("*.safetensors")]
     if index.exists() and weights and index.stat().st_mtime_ns < max(weights):
@@ -250,6 +267,7 @@ FIXES: tuple[Callable[[], None], ...] = (
     qwen_without_paddlefleet,
     cpu_data_parallel,
     concurrent_loading,
+    system_prompts,
 )
 
 _applied: set[str] = set()

@@ -127,6 +127,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         " Remove the entry alone.",
         "{path} 位于 data/ 之外或也属于其他数据集，不会被删除。请只移除条目。",
     ),
+    "error.bad_length": (
+        "“{given}” is no length. Give a whole number of tokens such as 512.",
+        "“{given}” 不是有效长度。请填写 token 数，例如 512。",
+    ),
+    "error.encoder_failed": (
+        "The tokenizer of this model cannot be used: {reason}.",
+        "无法使用该模型的分词器：{reason}。",
+    ),
     "error.empty_folder": (
         "The folder {given} holds no data file ({known}).",
         "文件夹 {given} 中没有数据文件（{known}）。",

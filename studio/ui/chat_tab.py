@@ -1,5 +1,6 @@
 """The Chat tab: pick a model and adapters, load them, talk."""
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from studio.ui.page import StudioParts
 
 Turns = list[dict[str, Any]]
+# A small model says hundreds of tokens a second; nobody reads more than twenty pictures of them.
+REDRAW_S = 0.05
 
 
 def build_chat_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
@@ -138,12 +141,16 @@ def build_chat_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language
         said = [{"role": turn["role"], "content": _plain_text(turn["content"])} for turn in turns]
         reply = stream_reply(found, said, prompt_text or "", heat, nucleus, int(most))
         text = ""
+        shown_at = 0.0
         try:
             for piece in reply:
                 text += piece
-                yield [*turns, {"role": "assistant", "content": text}], ""
+                if time.monotonic() - shown_at >= REDRAW_S:
+                    shown_at = time.monotonic()
+                    yield [*turns, {"role": "assistant", "content": text}], ""
+            yield [*turns, {"role": "assistant", "content": text}], ""
         except Exception as error:
-            yield gr.skip(), tell(error, spoken)
+            yield [*turns, {"role": "assistant", "content": text}] if text else gr.skip(), tell(error, spoken)
         finally:
             # Stop, and a page that is closed, close this generator: that ends the generation.
             reply.close()

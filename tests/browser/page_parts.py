@@ -59,7 +59,7 @@ def ask(page: Page, text: str) -> str:
     write(page, "chat-prompt", text)
     page.locator("#chat-send").click()
     answer = page.locator("#chat-talk .bot.message").nth(before)
-    expect(answer).not_to_be_empty()
+    expect(answer).not_to_be_empty(timeout=LONG_MS)
     # The answer is whole when it no longer grows.
     earlier = ""
     for _ in range(60):

@@ -1,6 +1,7 @@
 """The real engine on the demo model; every run ends with the test that started it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,16 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from studio.actions.home import make_demo_model, open_home
 from studio.actions.runs import RunView, wait_run
-from studio.actions.train import free_name, request_from_keys, start_run
+from studio.actions.train import free_name, prepare_run, request_from_keys, start_run
+from studio.core.formats import STAGES_OF, entry_format
 from studio.jobs.processes import processes_of
 from studio.stores.home import Home
-from studio.stores.runs import RunPaths, find_run_folders
+from studio.stores.registry import find_entry
+from studio.stores.runs import RunPaths, find_run_folders, read_json
 
 CHECKOUT = Path(__file__).parents[2]
 Train = Callable[..., RunView]
+CAPTURE_HOOK = Path(__file__).parent / "capture_hook.py"
 SHORT = {"max_steps": 2, "eval_steps": 1, "save_steps": 100, "eval_dataset": "none", "max_seq_len": 48}
 
 
@@ -29,6 +34,27 @@ def in_engine(code: str, *argv: str) -> Any:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def fed_rows(home: Home, folder: Path, dataset: str, **keys: Any) -> set[tuple[Any, ...]]:
+    """All (ids, labels) of an epoch of training, as the trainer was given them, without the padding."""
+    stage = STAGES_OF[entry_format(find_entry(home, dataset))][0]
+    keys = {**SHORT, "max_steps": -1, "num_train_epochs": 1, "stage": stage, "datasets": dataset, **keys}
+    request = request_from_keys(home, {**keys, "name": free_name(home, "seen")})
+    paths = RunPaths(Path(prepare_run(home, request).path))
+    config = yaml.safe_load(paths.config.read_text())
+    paths.config.write_text(yaml.safe_dump({**config, "custom_register_path": str(CAPTURE_HOOK)}))
+    command = read_json(paths.request)["command"]
+    env = {**os.environ, **command["env"], "CAPTURED": str(folder / "captured.jsonl")}
+    subprocess.run(command["argv"], cwd=command["folder"], env=env, check=True, capture_output=True, timeout=300)
+    rows = [json.loads(line) for line in (folder / "captured.jsonl").read_text().splitlines()]
+    return {_unpadded(ids, labels) for ids, labels in rows}
+
+
+def _unpadded(ids: list[int], labels: list[int]) -> tuple[Any, ...]:
+    # SFT pads with the tokenizer's 3, DPO with 0; no row ends with one of them.
+    length = max(i + 1 for i, token in enumerate(ids) if token not in (0, 3))
+    return tuple(ids[:length]), tuple(labels[:length])
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from studio.actions.datasets import add_dataset
 from studio.actions.export import ExportView, start_export, wait_export
 from studio.actions.runs import RunView, read_chart, read_log
 from studio.actions.train import prepare_run, request_from_keys
 from studio.jobs.launch import free_port
 from studio.stores.home import Home
-from tests.engine.conftest import SHORT, Train, in_engine
+from tests.conftest import write_jsonl
+from tests.engine.conftest import SHORT, Train, fed_rows, in_engine
 
 pytestmark = pytest.mark.slow
 SKIP = "STUDIO_SKIP_FIXES"
@@ -220,3 +222,14 @@ def test_cpu_data_parallel(engine_home: Home, train: Train, skip: Skip, tmp_path
     on_two_processes()
     halves = read_chart(engine_home, view.run).series["loss"][1]
     assert halves == pytest.approx(losses(engine_home, whole), rel=1e-3)
+
+
+def test_system_prompts(engine_home: Home, skip: Skip, tmp_path: Path) -> None:
+    rows = [{"system": "请简短。", "instruction": f"第{i}问？", "output": f"答{i}。"} for i in range(16)]
+    add_dataset(engine_home, write_jsonl(tmp_path / "x.jsonl", [*rows]), "with_system")
+    skip("system_prompts")
+    (tmp_path / "without").mkdir()
+    assert len(fed_rows(engine_home, tmp_path / "without", "with_system", num_train_epochs=2)) > 16
+    skip("")
+    (tmp_path / "with").mkdir()
+    assert len(fed_rows(engine_home, tmp_path / "with", "with_system", num_train_epochs=2)) == 16

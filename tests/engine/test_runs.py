@@ -9,16 +9,17 @@ import httpx
 import pytest
 
 from benchmarks.demo_answers import ask_all
-from studio.actions.home import DEMO_MODEL
+from studio.actions.export import start_export, wait_export
+from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.actions.runs import find_run, stop_run, wait_run
-from studio.actions.train import default_request, start_run
+from studio.actions.train import default_request, request_from_keys, start_run
 from studio.actions.visualdl import VisualDL
 from studio.core.request import TrainRequest
 from studio.jobs.processes import processes_of
 from studio.stores.home import Home
 from studio.stores.models import find_models
 from studio.stores.runs import RunPaths
-from tests.engine.conftest import Train
+from tests.engine.conftest import SHORT, Train
 
 pytestmark = pytest.mark.slow
 CHECKOUT = Path(__file__).parents[2]
@@ -60,6 +61,17 @@ def test_every_stage_trains_with_every_method(train: Train, stage: str, dataset:
     assert (view.state, view.step) == ("finished", 3), view.cause
     assert view.loss is not None
     assert view.eval_loss is not None
+
+
+def test_a_home_of_any_name_trains_and_merges(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "我的 studio, no. #1")
+    make_demo_model(home)
+    request = request_from_keys(
+        home, {**SHORT, "eval_dataset": "medical_zh_eval", "fine_tuning": "LoRA", "name": "r"}
+    )
+    view = wait_run(home, start_run(home, request).run)
+    assert (view.state, view.step) == ("finished", 2), view.cause
+    assert wait_export(home, start_export(home, view.run)).state == "finished"
 
 
 def test_packing_trains(train: Train) -> None:
