@@ -38,6 +38,12 @@ def until(home: Home, run: str, holds: Callable[[RunView], bool], timeout_s: flo
     return view
 
 
+def kill_supervisor(job: Path) -> None:
+    process = psutil.Process(read_json(job / "state.json")["supervisor_pid"])
+    process.kill()
+    process.wait(10)
+
+
 def test_a_run_goes_from_request_to_finished(home: Home, fake_engine: FakeEngine) -> None:
     view = wait_run(home, start_run(home, a_request(home)).run)
     assert (view.run, view.state, view.step, view.total_steps) == ("tiny/full/run", "finished", 20, 20)
@@ -208,8 +214,7 @@ def test_a_run_survives_its_supervisor_and_is_still_told_right(home: Home, fake_
     fake_engine("slow")
     run = start_run(home, a_request(home)).run
     view = until(home, run, lambda view: view.step >= 1)
-    supervisor = read_json(RunPaths(Path(view.path)).job / "state.json")["supervisor_pid"]
-    os.kill(supervisor, signal.SIGKILL)
+    kill_supervisor(RunPaths(Path(view.path)).job)
     assert find_run(home, run).state == "running"
     assert wait_run(home, run).state == "finished"
 
@@ -219,7 +224,7 @@ def test_an_orphaned_run_can_still_be_stopped(home: Home, fake_engine: FakeEngin
     run = start_run(home, a_request(home)).run
     view = until(home, run, lambda view: view.step >= 1)
     job = RunPaths(Path(view.path)).job
-    os.kill(read_json(job / "state.json")["supervisor_pid"], signal.SIGKILL)
+    kill_supervisor(job)
     stop_run(home, run, now=True)
     assert find_run(home, run).state == "stopped"
     assert processes_of(job) == []
