@@ -17,6 +17,14 @@ def main() -> int:
         default=Path(__file__).resolve().parent,
         help="folder of dataset_registry.json, data/, saves/ and models/ (default: the checkout)",
     )
+    parser.add_argument(
+        "--allow-path",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder whose files may be registered from the page, besides the home and your own (repeatable)",
+    )
     flags = parser.parse_args()
     if flags.host not in ("127.0.0.1", "localhost", "::1"):
         # There is no password yet, and an open studio runs commands for anybody.
@@ -29,7 +37,7 @@ def main() -> int:
     try:
         home = open_home(flags.home)
         make_demo_model(home)
-        serve(home, flags.host, flags.port)
+        serve(home, flags.host, flags.port, [home.root, Path.home(), *flags.allow_path])
     except StudioError as error:
         print(word_error(error, "en"))
         return 1

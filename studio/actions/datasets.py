@@ -56,8 +56,8 @@ class DatasetSummary:
 class FileReport:
     """What a file or folder is, before it is registered.
 
-    `evidence` are the columns that gave the format away; none when it was guessed by the columns' contents
-    and wants a look. `sample` are the first rows as `entry` reads them.
+    `evidence` are the columns that gave the format away; without any it was `guessed` by the columns' contents
+    and wants a look, or is what a person wrote. `sample` are the first rows as `entry` reads them.
     """
 
     file: str
@@ -70,6 +70,7 @@ class FileReport:
     faults: list[Fault]
     entry: Mapping[str, Any]
     sample: list[Row]
+    guessed: bool
 
 
 def list_datasets(home: Home) -> list[DatasetSummary]:
@@ -85,6 +86,7 @@ def inspect_file(path: Path, entry: Mapping[str, Any] | None = None) -> FileRepo
     columns = tuple(dict.fromkeys(name for row in sample for name in row))
     found = detect_format(sample)
     evidence = found.evidence if found and entry is None else ()
+    guessed = entry is None and found is None
     if entry is None:
         try:
             entry = propose_entry(sample)
@@ -106,6 +108,7 @@ def inspect_file(path: Path, entry: Mapping[str, Any] | None = None) -> FileRepo
         check.faults,
         entry,
         _read(sample, entry),
+        guessed,
     )
 
 

@@ -12,7 +12,7 @@ from studio.core.formats import STAGES_OF, entry_format
 from studio.core.rows import Fault
 from studio.core.writing import engine_row
 from studio.errors import Problem, StudioError
-from studio.stores.datafiles import count_and_hash
+from studio.stores.hashes import file_hash
 from studio.stores.home import Home
 from studio.stores.registry import entry_file, find_entry, read_registry
 
@@ -51,7 +51,7 @@ def prepare_data(
                         continue
                     file.write(json.dumps(engine_row(row, stage), ensure_ascii=False) + "\n")
                     rows += 1
-                source = {"name": name, "rows": rows, "sha256": count_and_hash(path)[1]}
+                source = {"name": name, "rows": rows, "sha256": file_hash(home, path)}
                 sources.append({**source, "dropped": dropped} if dropped else source)
                 total += rows
             file.flush()

@@ -20,7 +20,7 @@ from studio.core.doctor import FINDINGS, DataDoctor, Finding, question_key
 from studio.core.rows import Fault, Row
 from studio.core.writing import CannotWrite, target_format
 from studio.errors import StudioError
-from studio.stores.datafiles import count_and_hash
+from studio.stores.hashes import file_hash
 from studio.stores.home import Home
 from studio.stores.registry import add_entry, find_entry
 
@@ -189,7 +189,7 @@ def _make(
     except StudioError:
         partial.unlink(missing_ok=True)
         raise
-    _, digest = count_and_hash(existing_file(home, source, find_entry(home, source)))
+    digest = file_hash(home, existing_file(home, source, find_entry(home, source)))
     made = {"from": source, "sha256": digest, **done, "rows": kept, "left_out": dict(left_out)}
     try:
         add_entry(home, name, {"file_name": path.name, **entry, "made": made})

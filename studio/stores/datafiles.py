@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import hashlib
 import importlib
 import io
 import json
@@ -121,18 +120,6 @@ def _iter_file(path: Path) -> Iterator[tuple[int, object]]:
             yield from enumerate(iter_parquet(path), 1)
         case _:
             yield from _iter_text(path)
-
-
-def count_and_hash(path: Path) -> tuple[int, str]:
-    """Size in bytes and SHA-256 of a file as it lies on the disk; of a folder, over its files in order."""
-    digest = hashlib.sha256()
-    size = 0
-    for part in data_files(path):
-        with part.open("rb") as file:
-            while block := file.read(READ_BYTES):
-                digest.update(block)
-                size += len(block)
-    return size, digest.hexdigest()
 
 
 def _iter_jsonl(path: Path) -> Iterator[tuple[int, object]]:

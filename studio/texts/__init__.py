@@ -8,11 +8,17 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from studio.errors import Problem, RequestRefused, StudioError
-from studio.texts import data, options, page, problems
+from studio.texts import data, options, page, problems, workbench
 
 LANGUAGES = ("en", "zh")
 
-TEXTS: dict[str, tuple[str, str]] = {**page.TEXTS, **options.TEXTS, **problems.TEXTS, **data.TEXTS}
+TEXTS: dict[str, tuple[str, str]] = {
+    **page.TEXTS,
+    **options.TEXTS,
+    **problems.TEXTS,
+    **data.TEXTS,
+    **workbench.TEXTS,
+}
 
 
 def say(key: str, language: str = "en", **values: Any) -> str:

@@ -135,6 +135,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The tokenizer of this model cannot be used: {reason}.",
         "无法使用该模型的分词器：{reason}。",
     ),
+    "error.nothing_to_inspect": ("Upload a file or give a path first.", "请先上传文件或填写路径。"),
+    "error.outside_roots": (
+        "{given} lies outside of the folders that the page may read ({roots})."
+        " Start the studio with --allow-path to allow another.",
+        "{given} 不在页面可读的目录内（{roots}）。如需其他目录，请用 --allow-path 启动。",
+    ),
     "error.empty_folder": (
         "The folder {given} holds no data file ({known}).",
         "文件夹 {given} 中没有数据文件（{known}）。",

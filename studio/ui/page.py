@@ -2,10 +2,12 @@
 
 import html
 from dataclasses import dataclass
+from pathlib import Path
 
 import gradio as gr
 
 from studio.actions.chat import ChatModels
+from studio.actions.tokens import Encoders
 from studio.actions.visualdl import VisualDL
 from studio.stores.home import Home
 from studio.texts import say
@@ -25,11 +27,13 @@ KEEP_LANGUAGE = f"(chosen) => localStorage.setItem('{LANGUAGE_KEY}', chosen)"
 
 @dataclass(frozen=True, slots=True)
 class StudioParts:
-    """What the tabs share: one home, the loaded models, VisualDL."""
+    """What the tabs share: one home, what was started for it, and the folders that the page may read."""
 
     home: Home
     models: ChatModels
     visualdl: VisualDL
+    encoders: Encoders
+    roots: tuple[Path, ...]
 
 
 def build_page(parts: StudioParts) -> gr.Blocks:

@@ -5,17 +5,22 @@ Each answer carries a tag, so that asking again costs next to nothing while noth
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 import plotly
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
+from studio.actions.rows import iter_faulty, iter_rows
 from studio.actions.runs import read_chart
 from studio.actions.versions import data_file
+from studio.core.rows import Fault
 from studio.errors import NotFound, StudioError
 from studio.stores.home import Home
+from studio.texts import word_fault
 from studio.ui.export_card import show_export
 from studio.ui.look import ASSETS
 from studio.ui.run_card import show_run
@@ -29,7 +34,7 @@ SCRIPTS = ("chart.js", "live.js")
 
 
 def build_routes(home: Home) -> APIRouter:
-    """`studio/points`, `studio/run`, `studio/export`, `studio/plotly.js` and our own scripts."""
+    """What the page asks for under `studio/`: runs, exports, data files, plotly and our own scripts."""
     router = APIRouter(prefix="/studio")
 
     @router.get("/run")
@@ -53,13 +58,25 @@ def build_routes(home: Home) -> APIRouter:
         return _tagged(request, {"run": run, "points": chart.points, "series": series})
 
     @router.get("/data")
-    def data(name: str) -> FileResponse:
-        """The file of a registered dataset, to keep."""
+    def data(name: str) -> Response:
+        """The file of a registered dataset, to keep; of a folder, its rows as JSONL."""
         try:
             path = data_file(home, name)
         except StudioError as error:
             raise HTTPException(404, "no such dataset") from error
-        return FileResponse(path, filename=path.name)
+        if path.is_file():
+            return FileResponse(path, filename=path.name)
+        return _jsonl(name, (raw for _, raw, _ in iter_rows(home, name) if not isinstance(raw, Fault)))
+
+    @router.get("/faulty")
+    def faulty(name: str, language: Language = "en") -> Response:
+        """The rows of a dataset that cannot be trained on, as JSONL, each with what is wrong."""
+        try:
+            data_file(home, name)
+        except StudioError as error:
+            raise HTTPException(404, "no such dataset") from error
+        rows = (_faulty_row(fault, raw, language) for fault, raw in iter_faulty(home, name))
+        return _jsonl(f"{name}-faulty", rows)
 
     @router.get("/plotly.js")
     def plotly_js() -> FileResponse:
@@ -74,6 +91,18 @@ def build_routes(home: Home) -> APIRouter:
         )
 
     return router
+
+
+def _jsonl(name: str, rows: Iterable[object]) -> Response:
+    """Rows as a file to keep, sent as they are read."""
+    lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+    headers = {"Content-Disposition": f"attachment; filename*=utf-8''{quote(name)}.jsonl"}
+    return StreamingResponse(lines, media_type="application/jsonl", headers=headers)
+
+
+def _faulty_row(fault: Fault, raw: object, language: str) -> dict[str, object]:
+    reason = word_fault(fault.code, fault.values, language)
+    return {"file": fault.file, "line": fault.line, "field": fault.field, "reason": reason, "row": raw}
 
 
 def _tagged(request: Request, value: object) -> Response:

@@ -2,8 +2,9 @@
 
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 # Before Gradio is imported: no call leaves this machine.
@@ -16,6 +17,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse, Response
 
 from studio.actions.chat import ChatModels
+from studio.actions.tokens import Encoders
 from studio.actions.visualdl import VisualDL
 from studio.errors import StudioError
 from studio.stores.home import Home
@@ -30,15 +32,17 @@ UPLOAD_LIMIT = "2gb"
 HEAD = "".join(f'<script src="studio/{name}.js" defer></script>' for name in ("plotly", "live", "chart"))
 
 
-def build_app(home: Home) -> FastAPI:
-    """The whole application over one home."""
-    parts = StudioParts(home, ChatModels(), VisualDL())
+def build_app(home: Home, roots: Sequence[Path] = ()) -> FastAPI:
+    """The whole application over one home; the page may register what lies under it or under `roots`."""
+    allowed = tuple(dict.fromkeys(root.resolve() for root in (home.root, *roots)))
+    parts = StudioParts(home, ChatModels(), VisualDL(), Encoders(), allowed)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         parts.models.close()
         parts.visualdl.close()
+        parts.encoders.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
@@ -72,7 +76,7 @@ def build_app(home: Home) -> FastAPI:
     )
 
 
-def serve(home: Home, host: str, port: int) -> None:
+def serve(home: Home, host: str, port: int, roots: Sequence[Path] = ()) -> None:
     """Serve until interrupted. Raises StudioError when the port is taken."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -80,6 +84,6 @@ def serve(home: Home, host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise StudioError("port_taken", port=port) from error
-    app = build_app(home)
+    app = build_app(home, roots)
     print(say("page.running", address=f"http://{host}:{port}"), flush=True)
     uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)

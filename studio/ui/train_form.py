@@ -73,6 +73,7 @@ def build_form(request: TrainRequest, words: Words) -> tuple[dict[str, Any], dic
             info="train.eval_dataset.help",
         )
         keep("name", gr.Textbox(request.name, label=say("train.name"), elem_id="train-name", max_lines=1))
+    keep("drop_faulty", gr.Checkbox(False, label=say("train.drop_faulty"), elem_id="train-drop_faulty"))
     groups: dict[str, Any] = {}
     for group in GROUPS:
         shown = _has_options(group, request.stage, request.method)
@@ -138,4 +139,5 @@ def read_request(inputs: Mapping[str, Any], values: Mapping[Any, Any]) -> TrainR
         options={spec.name: given[f"option.{spec.name}"] for spec in OPTIONS},
         extra={str(key): value for key, value in extra.items()},
         name=(given["name"] or "").strip(),
+        drop_faulty=given["drop_faulty"],
     )

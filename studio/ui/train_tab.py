@@ -13,7 +13,7 @@ from studio.actions.train import default_request, free_name, preview_run, start_
 from studio.core.options import OPTIONS
 from studio.errors import RequestRefused
 from studio.stores.home import Home
-from studio.texts import say
+from studio.texts import say, word_problem
 from studio.ui.run_card import card_box, chart_box, log_box, run_marker
 from studio.ui.train_form import build_form, read_request, visible_options
 from studio.ui.words import Words, attempt, notice, problem_list, tell
@@ -115,7 +115,9 @@ def _preview(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], l
     except Exception as error:
         return tell(error, language), say("train.no_command", language), ""
     command = preview.command or say("train.no_command", language)
-    return problem_list(preview.problems, language), command, preview.yaml
+    told = problem_list(preview.problems, language)
+    told += notice("\n".join(word_problem(note, language) for note in preview.notes))
+    return told, command, preview.yaml
 
 
 def _start(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], language: str) -> Any:

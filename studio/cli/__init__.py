@@ -9,23 +9,22 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, is_dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from studio.actions import chat, datasets, export, rows, runs, train, versions
+from studio.actions import chat, export, runs, train
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
+from studio.cli.data import add_dataset_commands
+from studio.cli.output import Answer, end_progress, plain, show_progress
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused, StudioError
 from studio.stores.home import Home
-from studio.texts import LANGUAGES, say, word_error, word_fault, word_problem
+from studio.texts import LANGUAGES, say, word_error, word_problem
 
-Answer = dict[str, Any]
-CHECKOUT = Path(__file__).resolve().parents[1]
-BAR_WIDTH = 30
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,20 +36,20 @@ def main(argv: list[str] | None = None) -> int:
         answer: Answer = flags.run(home, flags)
     except RequestRefused as error:
         problems = [f"{problem.field}: {word_problem(problem, language)}" for problem in error.problems]
-        return _fail(flags, "\n".join(problems), problems=[_plain(problem) for problem in error.problems])
+        return _fail(flags, "\n".join(problems), problems=[plain(problem) for problem in error.problems])
     except StudioError as error:
         return _fail(flags, word_error(error, language), code=error.code)
     except KeyboardInterrupt:
         return _fail(flags, say("error.interrupted", language), code="interrupted")
     failed = answer.get("error")
     if flags.json:
-        print(json.dumps(answer, ensure_ascii=False, default=_plain))
+        print(json.dumps(answer, ensure_ascii=False, default=plain))
     elif failed:
         print(failed, file=sys.stderr)
     elif "text" in answer:
         print(answer["text"])
     else:
-        print(yaml.safe_dump(json.loads(json.dumps(answer, default=_plain)), allow_unicode=True, sort_keys=False))
+        print(yaml.safe_dump(json.loads(json.dumps(answer, default=plain)), allow_unicode=True, sort_keys=False))
     return 1 if failed else 0
 
 
@@ -70,27 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    data = commands.add_parser("datasets", help=say("cli.datasets")).add_subparsers(required=True, metavar="WHAT")
-    add(data, "list", _datasets_list)
-    add(data, "add", _datasets_add, "file").add_argument("--name", required=True)
-    add(data, "check", _datasets_check, "name")
-    examine = add(data, "examine", _datasets_examine, "name")
-    clean = add(data, "clean", _datasets_clean, "name")
-    clean.add_argument("--drop", default="duplicate,leak,short_answer")
-    for command in (examine, clean):
-        command.add_argument("--against")
-    split = add(data, "split", _datasets_split, "name")
-    split.add_argument("--share", type=float, default=0.1)
-    split.add_argument("--seed", type=int, default=42)
-    convert = add(data, "convert", _datasets_convert, "name")
-    convert.add_argument("--to", required=True, choices=versions.TARGETS)
-    for command in (clean, convert):
-        command.add_argument("--as", dest="new_name", required=True)
-    add(data, "remove", _datasets_remove, "name")
-    show = add(data, "show", _datasets_show, "name")
-    show.add_argument("--page", type=int, default=1)
-    show.add_argument("--size", type=int, default=10)
-
+    add_dataset_commands(commands, add)
     for name, run in (("preview", _preview), ("prepare", _prepare), ("train", _train)):
         command = add(commands, name, run)
         command.add_argument("--config", type=Path)
@@ -120,51 +99,6 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--model", required=True)
         command.add_argument("--adapter", action="append", default=[])
     return parser
-
-
-def _datasets_list(home: Home, flags: argparse.Namespace) -> Answer:
-    found = datasets.list_datasets(home)
-    lines = [f"{d.name}\t{d.format}\t{d.rows if d.rows is not None else '?'}\t{d.file}" for d in found]
-    return {"datasets": found, "text": "\n".join(lines)} if not flags.json else {"datasets": found}
-
-
-def _datasets_add(home: Home, flags: argparse.Namespace) -> Answer:
-    return _plain(datasets.add_dataset(home, Path(flags.file), flags.name))
-
-
-def _datasets_check(home: Home, flags: argparse.Namespace) -> Answer:
-    answer = _plain(rows.check_dataset(home, flags.name))
-    for fault in answer["faults"]:
-        fault["text"] = word_fault(fault["code"], fault["values"], flags.language)
-    return answer
-
-
-def _datasets_show(home: Home, flags: argparse.Namespace) -> Answer:
-    return _plain(rows.read_page(home, flags.name, flags.page, flags.size))
-
-
-def _datasets_examine(home: Home, flags: argparse.Namespace) -> Answer:
-    return _plain(versions.examine_dataset(home, flags.name, flags.against))
-
-
-def _datasets_clean(home: Home, flags: argparse.Namespace) -> Answer:
-    drop = [code for code in flags.drop.split(",") if code]
-    return _plain(versions.clean_dataset(home, flags.name, flags.new_name, drop, flags.against))
-
-
-def _datasets_split(home: Home, flags: argparse.Namespace) -> Answer:
-    names = (f"{flags.name}-train", f"{flags.name}-eval")
-    parts = versions.split_dataset(home, flags.name, flags.share, flags.seed, names)
-    return {"parts": [_plain(part) for part in parts]}
-
-
-def _datasets_convert(home: Home, flags: argparse.Namespace) -> Answer:
-    return _plain(versions.convert_dataset(home, flags.name, flags.to, flags.new_name))
-
-
-def _datasets_remove(home: Home, flags: argparse.Namespace) -> Answer:
-    datasets.remove_dataset(home, flags.name)
-    return {"removed": flags.name}
 
 
 def _asked(home: Home, flags: argparse.Namespace) -> TrainRequest:
@@ -208,18 +142,18 @@ def _preview(home: Home, flags: argparse.Namespace) -> Answer:
 
 
 def _prepare(home: Home, flags: argparse.Namespace) -> Answer:
-    return _plain(train.prepare_run(home, _asked(home, flags)))
+    return plain(train.prepare_run(home, _asked(home, flags)))
 
 
 def _train(home: Home, flags: argparse.Namespace) -> Answer:
     view = train.start_run(home, _asked(home, flags))
     if flags.wait:
         while view.is_active:
-            _show_progress(view.step, view.total_steps, view.loss)
+            show_progress(view.step, view.total_steps, f"loss {view.loss if view.loss is not None else '–'}")
             time.sleep(0.3)
             view = runs.find_run(home, view.run)
-        _end_progress()
-    return _with_failure(_plain(view), view.state, view.cause, flags.language)
+        end_progress()
+    return _with_failure(plain(view), view.state, view.cause, flags.language)
 
 
 def _runs(home: Home, flags: argparse.Namespace) -> Answer:
@@ -230,12 +164,12 @@ def _runs(home: Home, flags: argparse.Namespace) -> Answer:
 
 
 def _runs_show(home: Home, flags: argparse.Namespace) -> Answer:
-    return _plain(runs.find_run(home, flags.of))
+    return plain(runs.find_run(home, flags.of))
 
 
 def _stop(home: Home, flags: argparse.Namespace) -> Answer:
     runs.stop_run(home, flags.of, flags.now)
-    return _plain(runs.wait_run(home, flags.of))
+    return plain(runs.wait_run(home, flags.of))
 
 
 def _export(home: Home, flags: argparse.Namespace) -> Answer:
@@ -243,7 +177,7 @@ def _export(home: Home, flags: argparse.Namespace) -> Answer:
     view = export.start_export(home, flags.of, flags.checkpoint, to)
     if flags.wait:
         view = export.wait_export(home, view)
-    return _with_failure(_plain(view), view.state, view.cause, flags.language)
+    return _with_failure(plain(view), view.state, view.cause, flags.language)
 
 
 def _chat(home: Home, flags: argparse.Namespace) -> Answer:
@@ -274,33 +208,9 @@ def _with_failure(answer: Answer, state: str, cause: Problem | None, language: s
     return answer
 
 
-def _show_progress(step: int, total: int | None, loss: float | None) -> None:
-    if not sys.stderr.isatty():
-        return
-    filled = BAR_WIDTH * step // total if total else 0
-    bar = "█" * filled + "░" * (BAR_WIDTH - filled)
-    print(f"\r{bar} {step}/{total or '?'}  loss {loss if loss is not None else '–'}   ", end="", file=sys.stderr)
-
-
-def _end_progress() -> None:
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
-
-
 def _fail(flags: argparse.Namespace, reason: str, **more: object) -> int:
     if flags.json:
-        print(json.dumps({"error": reason, **more}, ensure_ascii=False, default=_plain))
+        print(json.dumps({"error": reason, **more}, ensure_ascii=False, default=plain))
     else:
         print(reason, file=sys.stderr)
     return 1
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON can hold it."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {key: _plain(item) for key, item in asdict(value).items()}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
