@@ -113,7 +113,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "statistics.duplicates": ("Duplicates", "重复行"),
     "statistics.truncated": ("Longer than {limit}", "超过 {limit}"),
     "statistics.suggested": ("Suggested length", "建议长度"),
-    "statistics.suggested.help": ("99 % of the rows fit into it.", "99% 的行不会被截断。"),
+    "statistics.suggested.help": ("The suggested length fits 99 % of the rows.", "建议长度可容纳 99% 的行。"),
     "statistics.turns": ("Turns", "轮次"),
     "statistics.languages": ("Languages", "语言"),
     "statistics.empty": ("Empty fields", "空字段"),

@@ -29,10 +29,7 @@ def show_page(page: DataPage, kind: str, language: str) -> str:
 
 def show_seen(page: DataPage, seen: Sequence[SeenRow], max_seq_len: int, language: str) -> str:
     """A page of rows as the model sees them."""
-    legend = "".join(
-        f'<span class="tok {css}">{html.escape(say(key, language))}</span>' for css, key in LEGEND if css != "cut"
-    )
-    legend += f'<span class="tok cut">{html.escape(say("tokens.cut", language))}</span>'
+    legend = "".join(f'<span class="tok {css}">{html.escape(say(key, language))}</span>' for css, key in LEGEND)
     rows = [
         _frame(
             row.number,

@@ -43,7 +43,7 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
         table = gr.HTML(elem_classes="plain", elem_id="dataset-table")
         with gr.Row():
             with gr.Column(scale=6, min_width=320):
-                with gr.Row(elem_classes="fields"):
+                with gr.Row(elem_classes=["fields", "three"]):
                     picked = words.on(
                         gr.Dropdown([], label=say("dataset.pick"), elem_id="dataset-pick", interactive=True),
                         label="dataset.pick",

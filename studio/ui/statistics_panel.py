@@ -50,7 +50,7 @@ def build_statistics_panel(
         try:
             for news in _measure(home, name or "", folder or ""):
                 if isinstance(news, DataStatistics):
-                    yield show_statistics(news, limit, spoken)
+                    yield show_statistics(name or "", news, limit, spoken)
                 else:
                     yield _progress(*news, spoken)
         except Exception as error:
@@ -60,7 +60,7 @@ def build_statistics_panel(
         """What was measured before is shown at once; the rest waits for the button."""
         try:
             found = read_statistics(home, name or "", folder or "")
-            return show_statistics(found, refuse_bad_length(length), spoken) if found else ""
+            return show_statistics(name or "", found, refuse_bad_length(length), spoken) if found else ""
         except StudioError:
             return ""
 
@@ -73,7 +73,6 @@ def build_statistics_panel(
         asked,
         told,
         show_progress="hidden",
-        cancels=[running],
     )
 
 
@@ -118,7 +117,7 @@ def _progress(done: int, total: int, language: str) -> str:
     )
 
 
-def show_statistics(found: DataStatistics, max_seq_len: int, language: str) -> str:
+def show_statistics(name: str, found: DataStatistics, max_seq_len: int, language: str) -> str:
     """Numbers first, then how long prompts, responses and whole rows are."""
     cut = found.truncated(max_seq_len)
     measured = found.lengths["total"].total()
@@ -142,7 +141,8 @@ def show_statistics(found: DataStatistics, max_seq_len: int, language: str) -> s
         _plot(kind, found.lengths[kind], max_seq_len if kind == "total" else None, language) for kind in KINDS
     )
     note = html.escape(say("statistics.suggested.help", language))
-    return f'<div class="card"><dl class="facts wide">{cells}</dl><p class="line">{note}</p>{plots}</div>'
+    title = f'<div class="top"><b>{html.escape(name)}</b></div>'
+    return f'<div class="card">{title}<dl class="facts wide">{cells}</dl><p class="line">{note}</p>{plots}</div>'
 
 
 def _told(counts: Mapping[Any, int], names: Mapping[Any, str], language: str) -> str:

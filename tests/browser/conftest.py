@@ -34,6 +34,7 @@ class Studio:
 
     def start(self) -> None:
         argv = [sys.executable, "app.py", "--home", str(self.home.root), "--port", str(self.port)]
+        argv += ["--allow-path", str(self.home.root.parent)]
         self.process = subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         # It prints its address once it listens.
