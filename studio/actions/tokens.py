@@ -83,7 +83,7 @@ def see_rows(
     max_seq_len: int,
 ) -> list[SeenRow]:
     """Some rows (by their number, from 1) of a dataset as a model sees them. Raises StudioError."""
-    stage = _stage(home, name)
+    stage = dataset_stage(home, name)
     parsed = [read_page(home, name, number, 1).parsed[0] for number in numbers]
     sound = [engine_row(row, stage) for row in parsed if not isinstance(row, Fault)]
     folder, _ = resolve_model(home, model, ())
@@ -116,7 +116,7 @@ def measure(home: Home, name: str, model: str, progress: Progress | None = None)
     if known:
         return known
     target = _cached(home, name, model)
-    stage = _stage(home, name)
+    stage = dataset_stage(home, name)
     folder, _ = resolve_model(home, model, ())
     total = pages_of(home).count(existing_file(home, name, find_entry(home, name)))
     found = DataStatistics()
@@ -179,7 +179,7 @@ def _started(model: str, count: int) -> Generator[list[EncoderProcess]]:
             process.stop()
 
 
-def _stage(home: Home, name: str) -> str:
+def dataset_stage(home: Home, name: str) -> str:
     """The stage a dataset is for; what no stage takes is looked at as a conversation."""
     kind = entry_format(find_entry(home, name))
     return next(iter(STAGES_OF.get(kind, ())), "SFT")

@@ -10,16 +10,19 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
 from studio.actions.datasets import DatasetSummary, check_new_name, list_datasets
 from studio.actions.rows import existing_file, iter_rows
+from studio.actions.tokens import CHUNK_ROWS, dataset_stage
 from studio.actions.training_data import faulty
 from studio.core.doctor import FINDINGS, DataDoctor, Finding, question_key
 from studio.core.rows import Fault, Row
-from studio.core.writing import CannotWrite, target_format
+from studio.core.writing import CannotWrite, engine_row, target_format
 from studio.errors import StudioError
+from studio.jobs.encoder import EncoderProcess
 from studio.stores.hashes import file_hash
 from studio.stores.home import Home
 from studio.stores.registry import add_entry, find_entry
@@ -45,36 +48,46 @@ class NewVersion:
     left_out: Mapping[str, int]
 
 
-def examine_dataset(home: Home, name: str, against: str | None = None) -> Examination:
+def examine_dataset(
+    home: Home,
+    name: str,
+    against: str | None = None,
+    encoder: EncoderProcess | None = None,
+    max_seq_len: int | None = None,
+) -> Examination:
     """Look at every row; `against` is an evaluation dataset whose questions must not be trained on.
 
     Raises StudioError.
     """
-    doctor = DataDoctor(_questions(home, against))
+    doctor = DataDoctor(_questions(home, against), near=True, limit=max_seq_len)
     faulty = Finding(FAULTY)
     rows = 0
-    for line, _, row in iter_rows(home, name):
+    for line, _, codes in _examined(home, name, doctor, encoder):
         rows += 1
-        if isinstance(row, Fault):
+        if codes == [FAULTY]:
             faulty.add(line)
-        else:
-            doctor.look(line, row)
     return Examination(name, rows, [*([faulty] if faulty.count else []), *doctor.findings()])
 
 
 def clean_dataset(
-    home: Home, name: str, new_name: str, drop: Sequence[str], against: str | None = None
+    home: Home,
+    name: str,
+    new_name: str,
+    drop: Sequence[str],
+    against: str | None = None,
+    encoder: EncoderProcess | None = None,
+    max_seq_len: int | None = None,
 ) -> NewVersion:
     """A version without faulty rows and without the doubtful ones of some kinds. Raises StudioError."""
     unknown = [code for code in drop if code not in FINDINGS]
     if unknown:
         raise StudioError("unknown_finding", "drop", given=unknown[0], known=", ".join(FINDINGS))
-    doctor = DataDoctor(_questions(home, against))
+    near = "near_duplicate" in drop
+    doctor = DataDoctor(_questions(home, against), near=near, limit=max_seq_len)
     left_out: Counter[str] = Counter()
 
     def kept() -> Iterator[object]:
-        for line, raw, row in iter_rows(home, name):
-            found = [FAULTY] if isinstance(row, Fault) else doctor.look(line, row)
+        for _, raw, found in _examined(home, name, doctor, encoder):
             why = next((code for code in found if code == FAULTY or code in drop), None)
             if why:
                 left_out[why] += 1
@@ -84,7 +97,9 @@ def clean_dataset(
     done: dict[str, Any] = {"drop": [FAULTY, *drop]}
     if against:
         done["against"] = against
-    return _make(home, name, new_name, _same_entry(home, name), done, kept, left_out)
+    if "too_long" in drop and max_seq_len:
+        done["max_seq_len"] = max_seq_len
+    return make_version(home, new_name, _same_entry(home, name), {**origin(home, name), **done}, kept, left_out)
 
 
 def split_dataset(
@@ -117,9 +132,10 @@ def split_dataset(
         return rows
 
     entry = _same_entry(home, name)
-    done = {"split": {"share": share, "seed": seed}}
+    done: dict[str, Any] = {"split": {"share": share, "seed": seed}}
+    done |= origin(home, name)
     first, second = (
-        _make(home, name, new_name, entry, {**done, "part": word}, part(inside), Counter())
+        make_version(home, new_name, entry, {**done, "part": word}, part(inside), Counter())
         for new_name, word, inside in ((names[0], "train", False), (names[1], "eval", True))
     )
     return first, second
@@ -145,7 +161,23 @@ def convert_dataset(home: Home, name: str, target: str, new_name: str) -> NewVer
             except CannotWrite as error:
                 left_out[error.code] += 1
 
-    return _make(home, name, new_name, made.entry, {"convert": target}, rows, left_out)
+    return make_version(home, new_name, made.entry, {**origin(home, name), "convert": target}, rows, left_out)
+
+
+def _examined(
+    home: Home, name: str, doctor: DataDoctor, encoder: EncoderProcess | None
+) -> Iterator[tuple[int, object, list[str]]]:
+    """Every row with its line and what is wrong or doubtful about it; with an encoder also whether it is long."""
+    stage = dataset_stage(home, name)
+    rows = iter_rows(home, name)
+    while chunk := list(islice(rows, CHUNK_ROWS)):
+        sound = [row for _, _, row in chunk if isinstance(row, Row)]
+        tokens: Iterator[int | None] = repeat(None)
+        if encoder:
+            tokens = iter([total for _, _, total in encoder.lengths(stage, [engine_row(r, stage) for r in sound])])
+        for line, raw, row in chunk:
+            codes = [FAULTY] if isinstance(row, Fault) else doctor.look(line, row, next(tokens))
+            yield line, raw, codes
 
 
 def _questions(home: Home, name: str | None) -> frozenset[bytes]:
@@ -159,16 +191,20 @@ def _same_entry(home: Home, name: str) -> dict[str, Any]:
     return {key: value for key, value in find_entry(home, name).items() if key not in left}
 
 
-def _make(
+def origin(home: Home, name: str) -> dict[str, Any]:
+    """What a record says of the dataset that another is made from. Raises StudioError."""
+    return {"from": name, "sha256": file_hash(home, existing_file(home, name, find_entry(home, name)))}
+
+
+def make_version(
     home: Home,
-    source: str,
     name: str,
     entry: Mapping[str, Any],
     done: Mapping[str, Any],
     rows: Callable[[], Iterator[object]],
     left_out: Counter[str],
 ) -> NewVersion:
-    """Write rows as `data/NAME.jsonl` and register them with a record of where they come from."""
+    """Write rows as `data/NAME.jsonl` and register them; the record says what was `done`. Raises StudioError."""
     check_new_name(home, name)
     path = home.data / f"{name}.jsonl"
     if path.exists():
@@ -181,7 +217,7 @@ def _make(
                 file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
                 kept += 1
         if not kept:
-            raise StudioError("nothing_left", "name", given=source)
+            raise StudioError("nothing_left", "name", given=name)
         os.rename(partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -189,8 +225,7 @@ def _make(
     except StudioError:
         partial.unlink(missing_ok=True)
         raise
-    digest = file_hash(home, existing_file(home, source, find_entry(home, source)))
-    made = {"from": source, "sha256": digest, **done, "rows": kept, "left_out": dict(left_out)}
+    made = {**done, "rows": kept, "left_out": dict(left_out)}
     try:
         add_entry(home, name, {"file_name": path.name, **entry, "made": made})
     except StudioError:

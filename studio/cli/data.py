@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from studio.actions import datasets, rows, tokens, versions
+from studio.actions import datasets, pipelines, rows, tokens, versions
 from studio.actions.home import DEMO_MODEL
 from studio.cli.output import Answer, end_progress, plain, show_progress
 from studio.core.statistics import suggested_length
+from studio.errors import StudioError
 from studio.stores.home import Home
 from studio.texts import say, word_fault
 
@@ -44,6 +45,9 @@ def add_dataset_commands(commands: Any, add: Callable[..., argparse.ArgumentPars
         command.add_argument("--max-seq-len", type=int, default=512)
         if command.prog.endswith("tokens"):
             command.add_argument("--row", type=int, default=1)
+    preparing = add(data, "prepare", _datasets_prepare, "pipeline")
+    preparing.add_argument("--as", dest="new_name", default="")
+    preparing.add_argument("--model", default=DEMO_MODEL)
     show = add(data, "show", _datasets_show, "name")
     show.add_argument("--page", type=int, default=1)
     show.add_argument("--size", type=int, default=10)
@@ -117,6 +121,22 @@ def _datasets_measure(home: Home, flags: argparse.Namespace) -> Answer:
     total = found.lengths["total"]
     cut = {"truncated": found.truncated(flags.max_seq_len), "suggested": suggested_length(total)}
     return {"name": flags.name, **cut, **found.to_json()}
+
+
+def _datasets_prepare(home: Home, flags: argparse.Namespace) -> Answer:
+    """Without a name for the result, what the first rows become."""
+    try:
+        text = Path(flags.pipeline).read_text(encoding="utf-8")
+    except OSError as error:
+        raise StudioError("bad_config", "config", given=flags.pipeline, reason=str(error)) from error
+    encoders = tokens.Encoders()
+    try:
+        if not flags.new_name:
+            return {"rows": plain(pipelines.preview_pipeline(home, text, flags.model, encoders))}
+        made = pipelines.run_pipeline(home, text, flags.new_name, flags.model, encoders)
+        return {"made": plain(made)}
+    finally:
+        encoders.close()
 
 
 def _datasets_examine(home: Home, flags: argparse.Namespace) -> Answer:

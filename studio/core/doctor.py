@@ -1,15 +1,28 @@
-"""What is doubtful about sound rows: seen twice, seen in the evaluation, hardly an answer, somebody's data."""
+"""What is doubtful about sound rows: seen twice or almost, seen in the evaluation, hardly an answer, too long,
+somebody's data.
+"""
 
+import importlib
 import re
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
 from studio.core.rows import Row
 
 # In the order in which they are told.
-FINDINGS = ("duplicate", "leak", "short_answer", "email", "mobile", "identity")
+FINDINGS = ("duplicate", "near_duplicate", "leak", "short_answer", "too_long", "email", "mobile", "identity")
+# Two texts are almost the same when they share that much of their shingles (Jaccard similarity, estimated by
+# MinHash: Broder 1997), which takes a kilobyte a row.
+NEAR_SIMILARITY = 0.85
+NEAR_PERMUTATIONS = 128
+NEAR_LIMIT_ROWS = 300_000
+SHINGLE_CHARACTERS = 3
+NOT_SAID = re.compile(r"[\W_]+")
 SHORT_ANSWER_CHARACTERS = 1
+# It ships no types.
+_datasketch: Any = importlib.import_module("datasketch")
 SHOWN_LINES = 1000
 EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{2,63})+", re.ASCII)
 # Mainland numbers: 11 digits beginning with 13 to 19.
@@ -45,20 +58,47 @@ def question_key(row: Row) -> bytes:
     return _digest(text.strip() for _, text in said)
 
 
-class DataDoctor:
-    """Looks at rows one after the other; memory is 16 bytes a row.
+class NearDuplicates:
+    """Finds texts that say almost the same as one before; up to NEAR_LIMIT_ROWS of them are remembered."""
 
-    `held_out` are question keys of the evaluation set: a row that asks one of them has leaked.
+    def __init__(self) -> None:
+        self._index = _datasketch.MinHashLSH(threshold=NEAR_SIMILARITY, num_perm=NEAR_PERMUTATIONS)
+        self._kept: list[Any] = []
+
+    def is_near(self, row: Row) -> bool:
+        """Whether the row is almost one of those before; it is remembered when it is not."""
+        shingles = _shingles(row)
+        if not shingles or len(self._kept) >= NEAR_LIMIT_ROWS:
+            return False
+        sketch = _datasketch.MinHash(num_perm=NEAR_PERMUTATIONS, scheme="affine32")
+        sketch.update_batch(shingles)
+        for position in self._index.query(sketch):
+            if self._kept[position].jaccard(sketch) >= NEAR_SIMILARITY:
+                return True
+        self._index.insert(len(self._kept), sketch, check_duplication=False)
+        self._kept.append(sketch)
+        return False
+
+
+class DataDoctor:
+    """Looks at rows one after the other; memory is 16 bytes a row, and that of `NearDuplicates` where asked for.
+
+    `held_out` are question keys of the evaluation set: a row that asks one of them has leaked. `limit` is the
+    `max_seq_len` in tokens beyond which a row is too long.
     """
 
-    def __init__(self, held_out: Set[bytes] = frozenset()) -> None:
+    def __init__(self, held_out: Set[bytes] = frozenset(), *, near: bool = False, limit: int | None = None) -> None:
         self._held_out = held_out
+        self._near = NearDuplicates() if near else None
+        self._limit = limit
         self._seen: set[bytes] = set()
         self._findings = {code: Finding(code) for code in FINDINGS}
 
-    def look(self, line: int, row: Row) -> list[str]:
-        """What is doubtful about this row; remembered for `findings`."""
+    def look(self, line: int, row: Row, tokens: int | None = None) -> list[str]:
+        """What is doubtful about this row, of so many tokens; remembered for `findings`."""
         codes = list(self._doubts(row))
+        if self._limit is not None and tokens is not None and tokens > self._limit:
+            codes.append("too_long")
         for code in codes:
             self._findings[code].add(line)
         return codes
@@ -71,6 +111,8 @@ class DataDoctor:
         key = row_key(row)
         if key in self._seen:
             yield "duplicate"
+        elif self._near and self._near.is_near(row):
+            yield "near_duplicate"
         self._seen.add(key)
         if self._held_out and question_key(row) in self._held_out:
             yield "leak"
@@ -96,6 +138,16 @@ def _said(row: Row) -> Iterator[tuple[str, str]]:
         yield "text", row.text
     for turn in (*row.turns, *row.chosen, *row.rejected):
         yield turn.role, turn.content
+
+
+def _shingles(row: Row) -> list[bytes]:
+    """All runs of SHINGLE_CHARACTERS letters and digits, whatever the case and what stands between."""
+    text = NOT_SAID.sub("", "".join(text for _, text in _said(row))).lower()
+    return [
+        text[i : i + SHINGLE_CHARACTERS].encode("utf-8", "surrogatepass")
+        for i in range(max(1, len(text) - SHINGLE_CHARACTERS + 1))
+        if text
+    ]
 
 
 def _digest(parts: Iterable[str]) -> bytes:

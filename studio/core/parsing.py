@@ -1,6 +1,7 @@
 """Read a row of any format: one parser a format, and a fault that names the field."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from studio.core.formats import (
@@ -53,6 +54,12 @@ def _text(raw: RawRow, name: str, *, needed: bool = True) -> str:
     return value
 
 
+def _alpaca_context(raw: RawRow, entry: Entry) -> str:
+    """What stands beside the question; the empty string where nothing does."""
+    context = _text(raw, _column(entry, "query", ALPACA_COLUMNS["query"]), needed=False)
+    return context if context.strip() else ""
+
+
 def _alpaca_turns(raw: RawRow, entry: Entry) -> list[Turn]:
     turns: list[Turn] = []
     system = _text(raw, _column(entry, "system", "system"), needed=False)
@@ -70,16 +77,16 @@ def _alpaca_turns(raw: RawRow, entry: Entry) -> list[Turn]:
             raise RowFault(history_column, "empty")
         turns += [Turn("user", question), Turn("assistant", answer)]
     question = _text(raw, _column(entry, "prompt", ALPACA_COLUMNS["prompt"]))
-    more = _text(raw, _column(entry, "query", ALPACA_COLUMNS["query"]), needed=False)
+    context = _alpaca_context(raw, entry)
     # As LLaMA-Factory joins them.
-    turns.append(Turn("user", f"{question}\n{more}" if more.strip() else question))
+    turns.append(Turn("user", f"{question}\n{context}" if context else question))
     return turns
 
 
 def _parse_alpaca(raw: RawRow, entry: Entry) -> Row:
     turns = _alpaca_turns(raw, entry)
     turns.append(Turn("assistant", _text(raw, _column(entry, "response", ALPACA_COLUMNS["response"]))))
-    return Row(turns=tuple(turns))
+    return Row(turns=tuple(turns), context=_alpaca_context(raw, entry))
 
 
 def _chat_turns(raw: RawRow, entry: Entry, column: str) -> list[Turn]:
@@ -175,7 +182,7 @@ def _parse_kto(raw: RawRow, entry: Entry) -> Row:
     if not isinstance(label, bool):
         raise RowFault(tag, "not_a_switch", given=label)
     row = (_parse_alpaca if entry.get("formatting", "alpaca") == "alpaca" else _parse_chat)(raw, entry)
-    return Row(turns=row.turns, desirable=label)
+    return replace(row, desirable=label)
 
 
 def _texts(raw: RawRow, name: str) -> list[str]:

@@ -21,7 +21,8 @@ class Row:
     """A conversation, a pair of answers to compare, or plain text.
 
     A preference row ends with a user's turn and holds both answers; `desirable` is a KTO label;
-    `masked` holds the positions of assistant turns that must not count in the loss.
+    `masked` holds the positions of assistant turns that must not count in the loss. `context` is the end of the
+    last question where a format keeps it apart (alpaca's `input`); two rows that say the same are equal.
     """
 
     turns: tuple[Turn, ...] = ()
@@ -31,6 +32,7 @@ class Row:
     desirable: bool | None = None
     tools: str | None = None
     masked: tuple[int, ...] = ()
+    context: str = dataclasses.field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,9 @@ def _alpaca(row: Row) -> dict[str, Any]:
     if row.masked:
         raise CannotWrite("has_masked_answers")
     system, pairs, last = _split(row)
-    written: dict[str, Any] = {"instruction": last or pairs[-1][0], "input": ""}
+    asked, context = last or pairs[-1][0], row.context
+    written: dict[str, Any] = {"instruction": asked.removesuffix(f"\n{context}") if context else asked}
+    written["input"] = context
     history = pairs if last else pairs[:-1]
     if row.chosen:
         chosen, rejected = _pair(row)

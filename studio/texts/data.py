@@ -198,9 +198,73 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{rows} 行的 {share} 会使其中一份为空。",
     ),
     "error.nothing_left": ("No row of {given} would be left.", "{given} 将不剩任何行。"),
+    # A pipeline.
+    "problem.pipeline_no_mapping": (
+        "it should be a mapping of keys, and is {given}",
+        "应为键值映射，实际为 {given}",
+    ),
+    "problem.pipeline_no_list": ("it should be a list, and is {given}", "应为列表，实际为 {given}"),
+    "problem.pipeline_unknown": ("“{given}” is not one of: {known}", "“{given}”不在：{known}"),
+    "problem.pipeline_missing": ("it is missing", "缺少该项"),
+    "problem.pipeline_no_sources": (
+        "name at least one dataset, as in: sources: [{{dataset: NAME}}]",
+        "请至少给出一个数据集，例如 sources: [{{dataset: NAME}}]",
+    ),
+    "problem.pipeline_no_dataset": (
+        "it should name a dataset, as in: {{dataset: NAME}}",
+        "应给出数据集，例如 {{dataset: NAME}}",
+    ),
+    "problem.pipeline_not_weight": (
+        "a weight is a number above 0 and up to 100, and this is {given}",
+        "权重应大于 0 且不超过 100，实际为 {given}",
+    ),
+    "problem.pipeline_not_a_step": ("a step has one name of: {known}", "每个步骤应为其中之一：{known}"),
+    "problem.pipeline_not_count": (
+        "it should be a whole number from {least} on, and is {given}",
+        "应为不小于 {least} 的整数，实际为 {given}",
+    ),
+    "problem.pipeline_not_share": (
+        "it should be a number above 0 and up to 1, and is {given}",
+        "应大于 0 且不超过 1，实际为 {given}",
+    ),
+    "problem.pipeline_not_switch": (
+        "it should be true or false, and is {given}",
+        "应为 true 或 false，实际为 {given}",
+    ),
+    "problem.pipeline_not_part": (
+        "it should be prompt, response or total, and is {given}",
+        "应为 prompt、response 或 total，实际为 {given}",
+    ),
+    "problem.pipeline_not_text": ("it should be text, and is {given}", "应为文本，实际为 {given}"),
+    "problem.pipeline_not_texts": ("it should be a list of texts, and is {given}", "应为文本列表，实际为 {given}"),
+    "problem.pipeline_not_form": (
+        "it should be text in which braces name question or context only, and is {given}",
+        "应为文本，花括号内只能是 question 或 context，实际为 {given}",
+    ),
+    "problem.pipeline_not_forms": (
+        "it should be a list of texts, each with {{question}} in it, and is {given}",
+        "应为文本列表，每项都含 {{question}}，实际为 {given}",
+    ),
+    "problem.pipeline_not_words": (
+        "it should name for each word a list of others, and is {given}",
+        "应为每个词给出替换词列表，实际为 {given}",
+    ),
+    "problem.pipeline_not_findings": (
+        "it should be a list of kinds of finding, and is {given}",
+        "应为问题种类列表，实际为 {given}",
+    ),
+    "problem.pipeline_not_parts": (
+        "it should name parts with shares that make 1 together, as in {{train: 0.9, test: 0.1}}, and is {given}",
+        "应给出各部分比例且总和为 1，例如 {{train: 0.9, test: 0.1}}，实际为 {given}",
+    ),
+    "problem.pipeline_min_above_max": ("min ({min}) is above max ({max})", "min（{min}）大于 max（{max}）"),
     # What the data doctor finds.
+    "finding.length": ("outside of the length limits", "超出长度范围"),
+    "finding.banned": ("with a banned phrase", "含禁用短语"),
     "finding.faulty": ("cannot be trained on", "无法用于训练"),
     "finding.duplicate": ("seen before, word for word", "与前面的行完全重复"),
+    "finding.near_duplicate": ("seen before, almost word for word", "与前文几乎相同"),
+    "finding.too_long": ("longer than the length limit", "超过长度限制"),
     "finding.leak": ("question of the evaluation set", "评估集中的问题"),
     "finding.short_answer": ("answer of one character", "回答只有一个字符"),
     "finding.email": ("e-mail address", "电子邮箱地址"),

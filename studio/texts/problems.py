@@ -174,6 +174,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cli.datasets_check": ("check every row", "检查每一行"),
     "cli.datasets_examine": ("find doubtful rows", "查找可疑的行"),
     "cli.datasets_clean": ("make a version without them", "生成去除这些行的新版本"),
+    "cli.datasets_prepare": ("run a pipeline, or see what ten rows become", "运行数据流水线，或预览十行"),
     "cli.datasets_split": ("part it into training and evaluation", "划分训练集与评估集"),
     "cli.datasets_convert": ("write it in another format", "转换为其他格式"),
     "cli.datasets_remove": ("take it out of the registry; its file stays", "从注册表移除，文件保留"),

@@ -14,6 +14,7 @@ from studio.actions.tokens import refuse_bad_length, see_rows
 from studio.texts import say, word_problem
 from studio.ui.dataset_rows import show_check, show_page, show_seen
 from studio.ui.entry_panel import build_entry_panel
+from studio.ui.prepare_panel import build_prepare_panel
 from studio.ui.register_panel import build_register_panel
 from studio.ui.statistics_panel import build_statistics_panel
 from studio.ui.versions_panel import build_versions_panel
@@ -76,7 +77,8 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
             with gr.Column(scale=4, min_width=300):
                 changed = [build_register_panel(parts, words, picked, language, choices)]
                 build_statistics_panel(home, words, picked, model, max_seq_len, language)
-                changed += build_versions_panel(home, words, picked, language)
+                changed += build_versions_panel(parts, words, picked, model, max_seq_len, language)
+                changed += build_prepare_panel(parts, words, picked, model, language)
                 changed += build_entry_panel(home, words, picked, language, choices)
 
     def show_table(spoken: str) -> str:

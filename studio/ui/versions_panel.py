@@ -2,12 +2,14 @@
 
 import html
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import gradio as gr
 
+from studio.actions.chat import resolve_model
 from studio.actions.datasets import list_datasets
+from studio.actions.tokens import refuse_bad_length
 from studio.actions.versions import (
     TARGETS,
     NewVersion,
@@ -21,14 +23,25 @@ from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.words import Words, attempt, notice
 
+if TYPE_CHECKING:
+    from studio.ui.page import StudioParts
+
 SHOWN_LINES = 10
-# Personal data may be meant; the others hardly ever are.
+PERHAPS_MEANT = frozenset({"email", "mobile", "identity"})
 USUALLY_DROPPED = ("duplicate", "leak", "short_answer")
 FINDING_CHOICES = tuple((f"finding.{code}", code) for code in FINDINGS)
 
 
-def build_versions_panel(home: Home, words: Words, picked: gr.Dropdown, language: gr.Radio) -> list[Any]:
+def build_versions_panel(
+    parts: "StudioParts",
+    words: Words,
+    picked: gr.Dropdown,
+    model: gr.Dropdown,
+    max_seq_len: gr.Textbox,
+    language: gr.Radio,
+) -> list[Any]:
     """Build the panel; returns the events after which there are more datasets."""
+    home = parts.home
     with words.on(gr.Accordion(say("versions.panel"), open=False, elem_id="versions"), label="versions.panel"):
         with gr.Row(elem_classes="fields"):
             against = words.on(
@@ -70,10 +83,21 @@ def build_versions_panel(home: Home, words: Words, picked: gr.Dropdown, language
             convert = _button(words, "convert")
         told = gr.HTML(elem_classes="plain", elem_id="versions-told")
 
-    def do_examine(name: str, held_out: str | None, spoken: str) -> str:
-        found, failed = attempt(lambda: examine_dataset(home, name, held_out or None), spoken)
+    def measure(codes: list[str], folder: str | None, length: str) -> dict[str, Any]:
+        """What counts tokens, where rows that are too long are asked for."""
+        if "too_long" not in codes:
+            return {}
+        encoder = parts.encoders.get(resolve_model(home, folder or "", ())[0])
+        return {"encoder": encoder, "max_seq_len": refuse_bad_length(length)}
+
+    def do_examine(
+        name: str, held_out: str | None, codes: list[str], folder: str | None, length: str, spoken: str
+    ) -> Any:
+        found, failed = attempt(
+            lambda: examine_dataset(home, name, held_out or None, **measure(codes, folder, length)), spoken
+        )
         if failed:
-            return failed
+            return failed, gr.skip()
         lines = [say("versions.examined", spoken, rows=found.rows, name=name)]
         for finding in found.findings:
             shown = ", ".join(str(line) for line in finding.lines[:SHOWN_LINES])
@@ -81,12 +105,26 @@ def build_versions_panel(home: Home, words: Words, picked: gr.Dropdown, language
             what = say(f"finding.{finding.code}", spoken)
             lines.append(say("versions.found", spoken, count=finding.count, what=what, lines=shown + more))
         if not found.findings:
-            return notice("\n".join([*lines, say("versions.sound", spoken)]), "good")
-        return notice("\n".join(lines), "info")
+            return notice("\n".join([*lines, say("versions.sound", spoken)]), "good"), gr.skip()
+        # What was found is what a click on "clean" should mend; what may be meant stays the person's choice.
+        kinds = {finding.code for finding in found.findings}
+        ticked = [code for code in FINDINGS if code in codes or (code in kinds and code not in PERHAPS_MEANT)]
+        return notice("\n".join(lines), "info"), ticked
 
-    def do_clean(name: str, held_out: str | None, wanted: str, codes: list[str], spoken: str) -> str:
+    def do_clean(
+        name: str,
+        held_out: str | None,
+        wanted: str,
+        codes: list[str],
+        folder: str | None,
+        length: str,
+        spoken: str,
+    ) -> str:
         new = wanted.strip() or f"{name}-clean"
-        return _tell(lambda: [clean_dataset(home, name, new, codes, held_out or None)], spoken)
+        return tell_made(
+            lambda: [clean_dataset(home, name, new, codes, held_out or None, **measure(codes, folder, length))],
+            spoken,
+        )
 
     def do_split(name: str, part: str, number: str, spoken: str) -> str:
         if not number.strip().isdigit():
@@ -96,17 +134,22 @@ def build_versions_panel(home: Home, words: Words, picked: gr.Dropdown, language
         except ValueError:
             return notice(say("problem.not_float", spoken, given=part), "bad")
         names = (f"{name}-train", f"{name}-eval")
-        return _tell(lambda: [*split_dataset(home, name, size, int(number), names)], spoken)
+        return tell_made(lambda: [*split_dataset(home, name, size, int(number), names)], spoken)
 
     def do_convert(name: str, kind: str, wanted: str, spoken: str) -> str:
-        return _tell(lambda: [convert_dataset(home, name, kind, wanted.strip() or f"{name}-{kind}")], spoken)
+        return tell_made(lambda: [convert_dataset(home, name, kind, wanted.strip() or f"{name}-{kind}")], spoken)
 
-    examine.click(do_examine, [picked, against, language], told)
+    examine.click(do_examine, [picked, against, drop, model, max_seq_len, language], [told, drop])
     picked.change(lambda: "", outputs=told, show_progress="hidden").then(
         lambda kept: _others(home, kept), against, against, show_progress="hidden"
     )
     return [
-        clean.click(do_clean, [picked, against, new_name, drop, language], told, trigger_mode="once"),
+        clean.click(
+            do_clean,
+            [picked, against, new_name, drop, model, max_seq_len, language],
+            told,
+            trigger_mode="once",
+        ),
         split.click(do_split, [picked, share, seed, language], told, trigger_mode="once"),
         convert.click(do_convert, [picked, target, new_name, language], told, trigger_mode="once"),
     ]
@@ -123,7 +166,7 @@ def _others(home: Home, kept: str | None) -> Any:
     return gr.update(choices=names, value=kept if kept in names else "")
 
 
-def _tell(make: Callable[[], list[NewVersion]], language: str) -> str:
+def tell_made(make: Callable[[], list[NewVersion]], language: str) -> str:
     """What was made, with a link to each file; or why not."""
     made, failed = attempt(make, language)
     if failed:
