@@ -12,7 +12,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Something unexpected went wrong. The studio's log has it under {id}.",
         "发生了意外错误，详情见日志编号 {id}。",
     ),
-    "page.to_fix": ("To fix before the start", "开始前需要修正"),
+    "page.to_fix": ("To fix first", "请先修正"),
     "page.none": ("–", "–"),
     # Train.
     "train.tab": ("Train", "训练"),

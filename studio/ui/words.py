@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio.errors import Problem, StudioError
+from studio.errors import Problem, RequestRefused, StudioError
 from studio.texts import LANGUAGES, say, word_error, word_problem
 
 log = logging.getLogger("studio")
@@ -81,6 +81,8 @@ def field_label(name: str, language: str) -> str:
 
 def tell(error: Exception, language: str) -> str:
     """An error as a notice: ours in words, any other under an id that the log has too."""
+    if isinstance(error, RequestRefused):
+        return problem_list(error.problems, language)
     if isinstance(error, StudioError):
         return notice(word_error(error, language), "bad")
     number = uuid.uuid4().hex[:8]

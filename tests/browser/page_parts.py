@@ -14,7 +14,7 @@ def open_tab(page: Page, name: str) -> None:
 def pick(page: Page, field: str, choice: str) -> None:
     """Choose from a dropdown as a person does: click it, click the choice."""
     page.locator(f"#{field} input").click()
-    page.get_by_role("option", name=choice, exact=True).click()
+    page.locator(f"#{field}").get_by_role("option", name=choice, exact=True).click()
 
 
 def write(page: Page, field: str, text: str) -> None:
