@@ -108,10 +108,10 @@ def _text_keys(turn: Mapping[str, object]) -> list[str]:
 
 def _chat_entry(rows: Sequence[RawRow], column: str) -> Entry:
     """Turns under keys of any name: the one with few different short values is the role."""
-    items = [turn for row in rows for turn in cast("list[Any]", row.get(column) or [])]
+    items = [turn for row in rows if isinstance(row.get(column), list) for turn in row[column]]
     turns = [cast("dict[str, object]", turn) for turn in items if isinstance(turn, dict)]
     keys = _text_keys(turns[0])
-    said = {key: {str(turn.get(key, "")) for turn in turns} for key in keys}
+    said = {key: {told for turn in turns if isinstance(told := turn.get(key), str) and told} for key in keys}
     role = min(keys, key=lambda key: (len(said[key]), max(map(len, said[key]))))
     content = max((key for key in keys if key != role), key=lambda key: sum(map(len, said[key])))
     tags: dict[str, str] = {"role_tag": role, "content_tag": content}
@@ -127,7 +127,7 @@ def _chat_entry(rows: Sequence[RawRow], column: str) -> Entry:
     # Who speaks first asks.
     asked, answered = "user_tag", "assistant_tag"
     first = str(turns[0].get(role, ""))
-    if asked not in tags and first not in tags.values():
+    if first and asked not in tags and first not in tags.values():
         tags[asked] = first
     others = [name for name in sorted(said[role]) if name not in tags.values()]
     if answered not in tags and others:

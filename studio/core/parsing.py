@@ -1,5 +1,6 @@
 """Read a row of any format: one parser a format, and a fault that names the field."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -111,18 +112,63 @@ def _chat_turns(raw: RawRow, entry: Entry, column: str) -> list[Turn]:
         if not isinstance(item, dict):
             raise RowFault(where, "not_an_object", given=type(item).__name__)
         turn = cast("Mapping[str, Any]", item)
-        role = roles.get(turn.get(tags["role_tag"], ""))
+        given = turn.get(tags["role_tag"])
+        role = roles.get(given) if isinstance(given, str) else None
         if role is None:
-            given = turn.get(tags["role_tag"])
             raise RowFault(f"{where}.{tags['role_tag']}", "unknown_role", given=given, known=", ".join(roles))
-        content = turn.get(tags["content_tag"])
-        if not isinstance(content, str):
-            code = "missing" if content is None else "not_text"
-            raise RowFault(f"{where}.{tags['content_tag']}", code, given=type(content).__name__)
-        if not content.strip():
-            raise RowFault(f"{where}.{tags['content_tag']}", "empty")
-        turns.append(Turn(role, content))
+        calls = turn.get("tool_calls")
+        if role == "assistant" and isinstance(calls, list) and calls:
+            said = _tool_calls(cast("list[Any]", calls), f"{where}.tool_calls")
+            turns.append(Turn("function", said))
+            continue
+        content = _chat_content(turn.get(tags["content_tag"]), f"{where}.{tags['content_tag']}")
+        if role == "tool" and turns and turns[-1].role == "tool":
+            # Answers to several calls at once; between two answers of the model stands one turn.
+            turns[-1] = Turn("tool", f"{turns[-1].content}\n{content}")
+        else:
+            turns.append(Turn(role, content))
     return turns
+
+
+def _chat_content(content: object, where: str) -> str:
+    """What was said: text, or OpenAI's list of text parts."""
+    said: Any = content
+    if isinstance(content, list):
+        parts = cast("list[Any]", content)
+        texts: list[Any] = [cast("dict[str, Any]", part).get("text") for part in parts if isinstance(part, dict)]
+        if len(texts) == len(parts) and all(isinstance(text, str) for text in texts):
+            said = "".join(texts)
+    if not isinstance(said, str):
+        raise RowFault(where, "missing" if said is None else "not_text", given=type(said).__name__)
+    if not said.strip():
+        raise RowFault(where, "empty")
+    return said
+
+
+def _tool_calls(calls: Sequence[object], where: str) -> str:
+    """OpenAI's tool calls as the text that LLaMA-Factory's datasets hold: one object, or a list of several."""
+    found: list[dict[str, Any]] = []
+    for position, call in enumerate(calls):
+        function = cast("dict[str, Any]", call).get("function", call) if isinstance(call, dict) else None
+        name = cast("dict[str, Any]", function).get("name") if isinstance(function, dict) else None
+        if not isinstance(name, str) or not name:
+            raise RowFault(f"{where}[{position}].function.name", "missing")
+        arguments = cast("dict[str, Any]", function).get("arguments", {})
+        if isinstance(arguments, str):
+            try:
+                arguments = json.loads(arguments or "{}")
+            except (ValueError, RecursionError) as error:
+                raise RowFault(f"{where}[{position}].function.arguments", "bad_json", reason=str(error)) from error
+        found.append({"name": name, "arguments": arguments})
+    return json.dumps(found[0] if len(found) == 1 else found, ensure_ascii=False, default=str)
+
+
+def _tools(raw: RawRow, entry: Entry) -> str | None:
+    """The tools a conversation may call: JSON as text, or what that would be."""
+    tools = raw.get(_column(entry, "tools", "tools"))
+    if isinstance(tools, list | dict) and tools:
+        return json.dumps(tools, ensure_ascii=False, default=str)
+    return tools if isinstance(tools, str) and tools.strip() else None
 
 
 def _check_order(turns: Sequence[Turn], column: str, *, ends_with_answer: bool) -> None:
@@ -153,8 +199,7 @@ def _parse_chat(raw: RawRow, entry: Entry) -> Row:
     while len(turns) > 1 and turns[-1].role in ("user", "tool") and turns[-2].role in ANSWERING:
         turns.pop()
     _check_order(turns, column, ends_with_answer=True)
-    tools = raw.get(_column(entry, "tools", "tools"))
-    return Row(turns=tuple(turns), tools=tools if isinstance(tools, str) and tools.strip() else None)
+    return Row(turns=tuple(turns), tools=_tools(raw, entry))
 
 
 def _parse_preference(raw: RawRow, entry: Entry) -> Row:
@@ -239,7 +284,8 @@ def _parse_erniekit_dpo(raw: RawRow, entry: Entry) -> Row:
     sort: Any = raw.get("sort")
     if not isinstance(response, list) or len(cast("list[Any]", response)) != 2:
         raise RowFault("response", "not_a_pair")
-    if not isinstance(sort, list) or len(cast("list[Any]", sort)) != 2 or sort[0] == sort[1]:
+    ranks = cast("list[Any]", sort) if isinstance(sort, list) else []
+    if len(ranks) != 2 or not all(isinstance(rank, int | float) for rank in ranks) or not ranks[0] != ranks[1]:
         raise RowFault("sort", "not_a_ranking", given=sort)
     answers: list[tuple[Turn, ...]] = []
     for side in range(2):
@@ -247,7 +293,9 @@ def _parse_erniekit_dpo(raw: RawRow, entry: Entry) -> Row:
         if len(said) % 2 == 0:
             raise RowFault("response", "no_answer")
         answers.append(tuple(Turn("user" if i % 2 else "assistant", text) for i, text in enumerate(said)))
-    better = 0 if sort[0] > sort[1] else 1
+    if answers[0] == answers[1]:
+        raise RowFault("response", "same_as_chosen")
+    better = 0 if ranks[0] > ranks[1] else 1
     turns = _ernie_system(raw, sources, targets)
     for question, answer in zip(sources, [*targets, None], strict=True):
         turns.append(Turn("user", question))

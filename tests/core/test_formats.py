@@ -1,5 +1,6 @@
 """Rows of every format: recognised, read, faulted by field, written for the engine."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -171,3 +172,44 @@ def test_the_engine_gets_both_answers_of_a_pair() -> None:
 
 def test_text_for_pre_training_is_the_content_of_one_message() -> None:
     assert engine_row(Row(text="文"), "PT") == {"messages": [{"role": "assistant", "content": "文"}]}
+
+
+def test_openai_tool_calls_become_function_turns() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "北京"}'}}
+    other = {"id": "2", "type": "function", "function": {"name": "time", "arguments": "{}"}}
+    raw = {
+        "tools": [{"type": "function", "function": {"name": "weather"}}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "北京"}, {"type": "text", "text": "天气？"}]},
+            {"role": "assistant", "content": None, "tool_calls": [call, other]},
+            {"role": "tool", "tool_call_id": "1", "content": "晴"},
+            {"role": "tool", "tool_call_id": "2", "content": "9:00"},
+            {"role": "assistant", "content": "晴天。"},
+        ],
+    }
+    found = detect_format([raw])
+    assert found is not None
+    row = parse_row(raw, found.entry)
+    assert [turn.role for turn in row.turns] == ["user", "function", "tool", "assistant"]
+    assert row.turns[0].content == "北京天气？"
+    assert json.loads(row.turns[1].content) == [
+        {"name": "weather", "arguments": {"city": "北京"}},
+        {"name": "time", "arguments": {}},
+    ]
+    assert row.turns[2].content == "晴\n9:00"
+    assert json.loads(row.tools or "") == raw["tools"]
+
+
+@pytest.mark.parametrize(
+    ("calls", "field"),
+    [
+        ([{"function": {}}], "messages[1].tool_calls[0].function.name"),
+        (["x"], "messages[1].tool_calls[0].function.name"),
+        ([{"function": {"name": "f", "arguments": "{"}}], "messages[1].tool_calls[0].function.arguments"),
+    ],
+)
+def test_a_broken_tool_call_is_a_fault_at_its_place(calls: list[Any], field: str) -> None:
+    messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": None, "tool_calls": calls}]
+    with pytest.raises(RowFault) as caught:
+        parse_row({"messages": messages}, {"formatting": "messages"})
+    assert caught.value.field == field
