@@ -156,7 +156,10 @@ class DataPages:
         if index is None:
             index = build(file)
             self._make_room()
-            write_bytes(saved, np.array([[index.rows, *index.offsets], [0, *index.lines]], dtype="<u8").tobytes())
+            table = np.empty((2, 1 + len(index.offsets)), dtype="<u8")
+            table[:, 0] = index.rows, 0
+            table[0, 1:], table[1, 1:] = index.offsets, index.lines
+            write_bytes(saved, table.tobytes())
         return index
 
     def _make_room(self) -> None:
