@@ -14,7 +14,7 @@ from studio.actions.chat import resolve_model
 from studio.actions.datasets import check_new_name
 from studio.actions.rows import check_file, existing_file, iter_rows
 from studio.actions.tokens import CHUNK_ROWS, Encoders, dataset_stage
-from studio.actions.versions import TARGETS, NewVersion, make_version, origin
+from studio.actions.versions import NewVersion, make_version, origin
 from studio.core.doctor import DataDoctor, question_key
 from studio.core.pipeline import (
     Pipeline,
@@ -28,7 +28,7 @@ from studio.core.pipeline import (
     take_source,
 )
 from studio.core.rows import Row
-from studio.core.writing import CannotWrite, engine_row, target_format
+from studio.core.writing import TARGETS, CannotWrite, engine_row, target_format
 from studio.errors import Problem, RequestRefused, StudioError
 from studio.jobs.encoder import EncoderProcess
 from studio.stores.atomic import write_text

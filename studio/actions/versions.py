@@ -20,14 +20,13 @@ from studio.actions.tokens import CHUNK_ROWS, dataset_stage
 from studio.actions.training_data import faulty
 from studio.core.doctor import FINDINGS, DataDoctor, Finding, question_key
 from studio.core.rows import Fault, Row
-from studio.core.writing import CannotWrite, engine_row, target_format
+from studio.core.writing import TARGETS, CannotWrite, engine_row, target_format
 from studio.errors import StudioError
 from studio.jobs.encoder import EncoderProcess
 from studio.stores.hashes import file_hash
 from studio.stores.home import Home
 from studio.stores.registry import add_entry, find_entry
 
-TARGETS = ("alpaca", "sharegpt", "messages", "erniekit", "text")
 FAULTY = "faulty"
 
 

@@ -10,6 +10,7 @@ from studio.actions import datasets, pipelines, rows, tokens, versions
 from studio.actions.home import DEMO_MODEL
 from studio.cli.output import Answer, end_progress, plain, show_progress
 from studio.core.statistics import suggested_length
+from studio.core.writing import TARGETS
 from studio.errors import StudioError
 from studio.stores.home import Home
 from studio.texts import say, word_fault
@@ -36,7 +37,7 @@ def add_dataset_commands(commands: Any, add: Callable[..., argparse.ArgumentPars
     split.add_argument("--share", type=float, default=0.1)
     split.add_argument("--seed", type=int, default=42)
     convert = add(data, "convert", _datasets_convert, "name")
-    convert.add_argument("--to", required=True, choices=versions.TARGETS)
+    convert.add_argument("--to", required=True, choices=TARGETS)
     for command in (clean, convert):
         command.add_argument("--as", dest="new_name", required=True)
     add(data, "remove", _datasets_remove, "name").add_argument("--file", action="store_true")

@@ -143,10 +143,12 @@ def _detect_chat(names: set[str], first: RawRow) -> Detection | None:
             if extra in names:
                 entry["columns"][extra] = extra
                 evidence.append(extra)
-        if {"chosen", "rejected"} <= names:
-            entry["ranking"] = True
-            entry["columns"] |= {"chosen": "chosen", "rejected": "rejected"}
-            return Detection("preference", (*evidence, "chosen", "rejected"), entry)
+        # PaddleFormers calls its pairs chosen_response and rejected_response.
+        for chosen, rejected in (("chosen", "rejected"), ("chosen_response", "rejected_response")):
+            if {chosen, rejected} <= names:
+                entry["ranking"] = True
+                entry["columns"] |= {"chosen": chosen, "rejected": rejected}
+                return Detection("preference", (*evidence, chosen, rejected), entry)
         tag = next((tag for tag in ("kto_tag", "label") if isinstance(first.get(tag), bool)), None)
         if tag in names:
             entry["columns"]["kto_tag"] = tag

@@ -199,7 +199,22 @@ def _parse_chat(raw: RawRow, entry: Entry) -> Row:
     while len(turns) > 1 and turns[-1].role in ("user", "tool") and turns[-2].role in ANSWERING:
         turns.pop()
     _check_order(turns, column, ends_with_answer=True)
-    return Row(turns=tuple(turns), tools=_tools(raw, entry))
+    return Row(turns=tuple(turns), tools=_tools(raw, entry), masked=_masked(raw, turns))
+
+
+def _masked(raw: RawRow, turns: Sequence[Turn]) -> tuple[int, ...]:
+    """Which answers must not count, by PaddleFormers' `label`: a list of 0 and 1, one for each answer."""
+    labels: Any = raw.get("label")
+    if not isinstance(labels, list):
+        return ()
+    given = cast("list[Any]", labels)
+    answers = sum(turn.role in ANSWERING for turn in turns)
+    if len(given) != answers:
+        raise RowFault("label", "not_as_many", given=len(given), wanted=answers)
+    masked = tuple(i for i, label in enumerate(given) if not label)
+    if len(masked) == answers:
+        raise RowFault("label", "nothing_to_learn")
+    return masked
 
 
 def _parse_preference(raw: RawRow, entry: Entry) -> Row:
@@ -213,8 +228,9 @@ def _parse_preference(raw: RawRow, entry: Entry) -> Row:
         answers: list[tuple[Turn, ...]] = []
         for name in (chosen, rejected):
             said = tuple(_chat_turns(raw, entry, name))
-            if len(said) != 1 or said[0].role != "assistant":
-                raise RowFault(name, "not_one_answer")
+            wanted = ("assistant", "user") * len(said)
+            if len(said) % 2 == 0 or any(turn.role != role for turn, role in zip(said, wanted, strict=False)):
+                raise RowFault(name, "not_an_answer")
             answers.append(said)
     if answers[0] == answers[1]:
         raise RowFault(rejected, "same_as_chosen")

@@ -122,6 +122,17 @@ def _messages(row: Row) -> dict[str, Any]:
     return _chat(row, "messages", names, "role", "content")
 
 
+def _paddleformers(row: Row) -> dict[str, Any]:
+    """What the engine itself reads, as type `messages`."""
+    if row.text is not None:
+        raise CannotWrite("no_turns")
+    if row.desirable is not None:
+        raise CannotWrite("has_labels")
+    if any(turn.role == "function" for turn in row.turns):
+        raise CannotWrite("has_tools")
+    return engine_row(row, "DPO" if row.chosen else "SFT")
+
+
 def _erniekit(row: Row) -> dict[str, Any]:
     if row.desirable is not None:
         raise CannotWrite("has_labels")
@@ -145,14 +156,12 @@ def _text(row: Row) -> dict[str, Any]:
     return {"text": row.text}
 
 
+TARGETS = ("alpaca", "sharegpt", "messages", "erniekit", "paddleformers", "text")
 _PAIR_COLUMNS = {"chosen": "chosen", "rejected": "rejected"}
 
 
 def target_format(name: str, sample: Row) -> TargetFormat:
-    """How rows like `sample` are written as `alpaca`, `sharegpt`, `messages`, `erniekit` or `text`.
-
-    Raises KeyError for another name.
-    """
+    """How rows like `sample` are written in one of TARGETS. Raises KeyError for another name."""
     extra: dict[str, Any] = {}
     columns: dict[str, str] = {}
     if sample.chosen:
@@ -170,6 +179,10 @@ def target_format(name: str, sample: Row) -> TargetFormat:
         case "messages":
             chat = {"messages": "messages", "tools": "tools", **columns}
             return TargetFormat(_messages, {"formatting": "messages", "columns": chat, **extra})
+        case "paddleformers":
+            chat = {"messages": "messages", "tools": "tools"}
+            pair = {name: f"{name}_response" for name in columns}
+            return TargetFormat(_paddleformers, {"formatting": "messages", "columns": {**chat, **pair}, **extra})
         case "erniekit":
             kind = "erniekit_dpo" if sample.chosen else "erniekit_sft"
             return TargetFormat(_erniekit, {"formatting": kind})

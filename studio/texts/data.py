@@ -32,7 +32,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "fault.no_answer": ("the conversation does not end with an answer", "对话没有以回答结束"),
     "fault.no_question": ("the conversation does not end with a question", "对话没有以提问结束"),
-    "fault.not_one_answer": ("it should be exactly one answer", "应恰好是一条回答"),
+    "fault.not_an_answer": (
+        "it should be an answer, or answers with questions between them",
+        "应为一条回答，或以提问相隔的多条回答",
+    ),
     "fault.same_as_chosen": (
         "both answers are the same, so there is nothing to prefer",
         "两个回答相同，无从比较",

@@ -11,7 +11,6 @@ from studio.actions.chat import resolve_model
 from studio.actions.datasets import list_datasets
 from studio.actions.tokens import refuse_bad_length
 from studio.actions.versions import (
-    TARGETS,
     NewVersion,
     clean_dataset,
     convert_dataset,
@@ -19,6 +18,7 @@ from studio.actions.versions import (
     split_dataset,
 )
 from studio.core.doctor import FINDINGS
+from studio.core.writing import TARGETS
 from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.words import Words, attempt, notice

@@ -11,7 +11,7 @@ from studio.core.mapping import check_entry, propose_entry
 from studio.core.parsing import RowFault, parse_row
 from studio.core.rows import Row
 from studio.core.statistics import DataStatistics
-from studio.core.writing import CannotWrite, engine_row, target_format
+from studio.core.writing import TARGETS, CannotWrite, engine_row, target_format
 from studio.texts import word_fault
 
 MUTATED_ROWS = 100_000
@@ -136,7 +136,7 @@ def check_sound(row: Row, entry: dict[str, Any]) -> None:
     for stage in STAGES_OF[entry_format(entry)]:
         for message in engine_row(row, stage)["messages"]:
             assert message["content"].strip()
-    for name in ("alpaca", "sharegpt", "messages", "erniekit", "text"):
+    for name in TARGETS:
         target = target_format(name, row)
         try:
             written = target.write(row)

@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 
 from studio.core.parsing import parse_row
 from studio.core.rows import Row, Turn
-from studio.core.writing import CannotWrite, target_format
+from studio.core.writing import TARGETS, CannotWrite, target_format
 
-TARGETS = ("alpaca", "sharegpt", "messages", "erniekit", "text")
 # Surrogates are no text; a blank text is a fault of its own.
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(str.strip)
 
@@ -24,8 +23,9 @@ def rows(draw: st.DrawFn) -> Row:
     for _ in range(exchanges):
         turns += [Turn("user", draw(texts)), Turn("assistant", draw(texts))]
     if kind == "pair":
-        chosen, rejected = draw(st.lists(texts, min_size=2, max_size=2, unique=True))
-        return Row(tuple(turns[:-1]), (Turn("assistant", chosen),), (Turn("assistant", rejected),))
+        chosen, rejected, more, last = draw(st.lists(texts, min_size=4, max_size=4, unique=True))
+        longer = (Turn("user", more), Turn("assistant", last)) if draw(st.booleans()) else ()
+        return Row(tuple(turns[:-1]), (Turn("assistant", chosen), *longer), (Turn("assistant", rejected),))
     if kind == "masked" and exchanges > 1:
         return Row(tuple(turns), masked=(draw(st.integers(0, exchanges - 1)),))
     if kind == "tools":
@@ -50,18 +50,21 @@ def test_a_round_trip_loses_nothing_that_the_target_can_express(row: Row, target
     ("row", "able"),
     [
         (Row(text="x"), {"text"}),
-        (Row((Turn("user", "a"), Turn("assistant", "b"))), {"alpaca", "sharegpt", "messages", "erniekit"}),
+        (
+            Row((Turn("user", "a"), Turn("assistant", "b"))),
+            {"alpaca", "sharegpt", "messages", "erniekit", "paddleformers"},
+        ),
         (
             Row(
                 (Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c"), Turn("assistant", "d")), masked=(0,)
             ),
-            {"erniekit"},
+            {"erniekit", "paddleformers"},
         ),
-        (Row((Turn("user", "a"), Turn("assistant", "b")), tools="[]"), {"sharegpt", "messages"}),
+        (Row((Turn("user", "a"), Turn("assistant", "b")), tools="[]"), {"sharegpt", "messages", "paddleformers"}),
         (Row((Turn("user", "a"), Turn("assistant", "b")), desirable=True), {"alpaca", "sharegpt", "messages"}),
         (
             Row((Turn("user", "a"),), (Turn("assistant", "b"),), (Turn("assistant", "c"),)),
-            {"alpaca", "sharegpt", "messages", "erniekit"},
+            {"alpaca", "sharegpt", "messages", "erniekit", "paddleformers"},
         ),
     ],
 )
