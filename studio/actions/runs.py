@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.metrics import find_progress, thin_out
+from studio.core.request import TrainRequest
 from studio.core.runs import ACTIVE_STATES, RunView, read_cause
 from studio.errors import StudioError
 from studio.jobs.launch import job_state, stop_job, wait_job
@@ -52,6 +53,11 @@ def stop_run(home: Home, run: str, now: bool = False) -> RunView:
         raise StudioError("run_has_ended", "run", run=view.run, state=view.state)
     stop_job(RunPaths(folder).job, now=now)
     return view_run(home, folder)
+
+
+def request_of(home: Home, run: str) -> TrainRequest:
+    """What was asked when a run was started. Raises NotFound."""
+    return read_request(find_run_folder(home, run))
 
 
 def wait_run(home: Home, run: str) -> RunView:

@@ -15,11 +15,12 @@ from typing import Any
 
 import yaml
 
-from studio.actions import chat, export, runs, train
+from studio.actions import chat, export, resume, runs, train
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.cli.data import add_dataset_commands
 from studio.cli.output import Answer, end_progress, plain, show_progress
 from studio.core.request import TrainRequest
+from studio.core.runs import RunView
 from studio.errors import Problem, RequestRefused, StudioError
 from studio.stores.home import Home
 from studio.texts import LANGUAGES, say, word_error, word_problem
@@ -83,6 +84,11 @@ def build_parser() -> argparse.ArgumentParser:
     add(listed.add_subparsers(metavar="WHAT"), "show", _runs_show, "of")
     add(commands, "stop", _stop, "of").add_argument("--now", action="store_true")
 
+    resuming = add(commands, "resume", _resume, "of")
+    resuming.add_argument("--checkpoint", type=int)
+    resuming.add_argument("keys", nargs="*", metavar="KEY=VALUE")
+    resuming.add_argument("--wait", action="store_true")
+
     exporting = add(commands, "export", _export, "of")
     exporting.add_argument("--checkpoint", type=int)
     exporting.add_argument("--to")
@@ -101,6 +107,17 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _read_keys(pairs: list[str]) -> dict[str, Any]:
+    keys: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise StudioError("bad_key", "keys", given=pair)
+        # Our own fields read text themselves; a name such as 007 must stay one.
+        keys[key] = value if key in train.REQUEST_FIELDS else _read_value(value)
+    return keys
+
+
 def _asked(home: Home, flags: argparse.Namespace) -> TrainRequest:
     keys: dict[str, Any] = {}
     if flags.config:
@@ -111,12 +128,7 @@ def _asked(home: Home, flags: argparse.Namespace) -> TrainRequest:
         if not isinstance(loaded, dict):
             raise StudioError("bad_config", "config", given=str(flags.config), reason="not a mapping of keys")
         keys.update(loaded)
-    for pair in flags.keys:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise StudioError("bad_key", "keys", given=pair)
-        # Our own fields read text themselves; a name such as 007 must stay one.
-        keys[key] = value if key in train.REQUEST_FIELDS else _read_value(value)
+    keys |= _read_keys(flags.keys)
     if flags.name:
         keys["name"] = flags.name
     request = train.request_from_keys(home, keys)
@@ -146,7 +158,15 @@ def _prepare(home: Home, flags: argparse.Namespace) -> Answer:
 
 
 def _train(home: Home, flags: argparse.Namespace) -> Answer:
-    view = train.start_run(home, _asked(home, flags))
+    return _follow(home, train.start_run(home, _asked(home, flags)), flags)
+
+
+def _resume(home: Home, flags: argparse.Namespace) -> Answer:
+    return _follow(home, resume.resume_run(home, flags.of, flags.checkpoint, _read_keys(flags.keys)), flags)
+
+
+def _follow(home: Home, view: RunView, flags: argparse.Namespace) -> Answer:
+    """A run that was started: as it is, or with `--wait` as it ended."""
     if flags.wait:
         while view.is_active:
             show_progress(view.step, view.total_steps, f"loss {view.loss if view.loss is not None else '–'}")

@@ -28,6 +28,7 @@ POLL_S = 0.2
 TERMINATE_GRACE_S = 5.0
 # Bad input can make the engine write some 100 MB of log a minute for ever.
 LOG_LIMIT_BYTES = 1_000_000_000
+SEARCHED_LOG_BYTES = 100_000
 ERROR_LINE = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b.*", re.MULTILINE)
 
 
@@ -35,6 +36,7 @@ def run_job(folder: Path) -> str:
     """Run a job to its end and return its final state."""
     paths = JobPaths(folder)
     job = read_json(paths.job)
+    log_before = paths.log.stat().st_size if paths.log.exists() else 0
     me = ProcessIdentity.of(os.getpid())
     write_state(folder, state="queued", supervisor_pid=me.pid, supervisor_started=me.started)
     signal.signal(signal.SIGTERM, _on_terminate)
@@ -51,7 +53,7 @@ def run_job(folder: Path) -> str:
             if exit_code != 0:
                 if paths.stop.exists():
                     return _end(folder, "stopped", exit_code)
-                return _end(folder, "failed", exit_code, find_cause(paths, exit_code))
+                return _end(folder, "failed", exit_code, find_cause(paths, exit_code, log_before))
             if paths.stop.exists():
                 return _end(folder, "stopped", exit_code)
             missing = [path for path in step.get("makes", []) if not Path(path).exists()]
@@ -112,6 +114,7 @@ def _run_step(paths: JobPaths, step: Mapping[str, Any], locks: list[int]) -> tup
                 "code": "cannot_start",
                 "values": {"command": step["argv"][0], "reason": error.strerror},
             }
+    started = time.time()
     identity = ProcessIdentity.of(process.pid)
     write_state(paths.folder, pid=identity.pid, pid_started=identity.started)
     asked = ""
@@ -122,7 +125,7 @@ def _run_step(paths: JobPaths, step: Mapping[str, Any], locks: list[int]) -> tup
             asked = how
             write_state(paths.folder, state="stopping")
             # Before training begins there is nothing to save, and the hook is not listening yet.
-            if how == "now" or not _has_begun(paths.folder / "metrics.jsonl"):
+            if how == "now" or not _has_begun(paths.folder / "metrics.jsonl", started):
                 end_job(paths.folder, TERMINATE_GRACE_S)
         if paths.log.stat().st_size > LOG_LIMIT_BYTES:
             end_job(paths.folder, TERMINATE_GRACE_S)
@@ -133,18 +136,21 @@ def _run_step(paths: JobPaths, step: Mapping[str, Any], locks: list[int]) -> tup
     return process.returncode, None
 
 
-def _has_begun(metrics: Path) -> bool:
+def _has_begun(metrics: Path, since: float) -> bool:
+    """Whether training has begun in this job; a resumed run has begun before, too."""
     if not metrics.exists():
         return False
     with metrics.open(encoding="utf-8", errors="replace") as lines:
-        return any(record["kind"] == "begin" for line in lines if (record := read_metric(line)))
+        records = (record for line in lines if (record := read_metric(line)))
+        return any(record["kind"] == "begin" and record.get("time", 0) >= since for record in records)
 
 
-def find_cause(paths: JobPaths, exit_code: int) -> dict[str, Any]:
-    """Why a command failed, from its exit status and the end of its log."""
+def find_cause(paths: JobPaths, exit_code: int, log_before: int = 0) -> dict[str, Any]:
+    """Why a command failed, from its exit status and the end of its log, behind what was there before."""
     if exit_code < 0:
         return {"code": "killed", "values": {"signal": signal.Signals(-exit_code).name}}
-    errors = ERROR_LINE.findall(read_log_tail(paths.log, 100_000))
+    size = min(SEARCHED_LOG_BYTES, max(1, paths.log.stat().st_size - log_before)) if paths.log.exists() else 1
+    errors = ERROR_LINE.findall(read_log_tail(paths.log, size))
     if errors:
         return {"code": "engine_error", "values": {"reason": errors[-1].strip()[:500]}}
     return {"code": "engine_failed", "values": {"exit_code": exit_code}}

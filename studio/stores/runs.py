@@ -13,6 +13,9 @@ from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
 
 HF_CHECKPOINT = re.compile(r"hf_checkpoint-(\d+)")
+CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+# The engine writes the signal last; without the others it cannot go on.
+WHOLE_CHECKPOINT = ("saved_signal_0", "optimizer_state/0.metadata", "model_state/0.metadata")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,14 @@ def find_checkpoints(folder: Path) -> list[int]:
     """Steps of the checkpoints that can be loaded, in order."""
     found = (HF_CHECKPOINT.fullmatch(path.name) for path in folder.glob("hf_checkpoint-*"))
     return sorted(int(match[1]) for match in found if match)
+
+
+def find_resumable(folder: Path) -> list[int]:
+    """Steps of the checkpoints that training can go on from, in order; a half-written one is none."""
+    found = ((CHECKPOINT.fullmatch(path.name), path) for path in folder.glob("checkpoint-*"))
+    return sorted(
+        int(match[1]) for match, path in found if match and all((path / part).exists() for part in WHOLE_CHECKPOINT)
+    )
 
 
 def checkpoint_folder(folder: Path, step: int | None) -> Path:

@@ -1,6 +1,23 @@
 """What is wrong and what would work: errors, problems, causes of a failed run, the command line."""
 
 TEXTS: dict[str, tuple[str, str]] = {
+    "problem.not_changeable": (
+        "{given} cannot change when a run goes on; these can: {known}",
+        "继续训练时不能修改 {given}；可修改：{known}",
+    ),
+    "error.run_is_active": ("{run} is still going on.", "{run} 仍在进行。"),
+    "error.no_checkpoint": (
+        "{run} has no whole checkpoint to go on from. One is written every “save_steps”, and by “Save and stop”.",
+        "{run} 没有可继续的完整检查点。检查点按 save_steps 保存，“保存并停止”时也会保存。",
+    ),
+    "error.nothing_to_resume": (
+        "{run} has reached its end at step {step}. Give it more steps or epochs to go on.",
+        "{run} 已在第 {step} 步完成。如需继续，请增加步数或轮数。",
+    ),
+    "error.no_job": (
+        "{run} was never started by the studio, so it cannot go on by it.",
+        "{run} 并非由工作台启动，无法继续。",
+    ),
     "problem.no_model": ("Choose a model.", "请选择一个模型。"),
     "problem.model_not_found": (
         "There is no folder {given}. Choose a model of the list, or give the path of a model folder.",
@@ -185,6 +202,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cli.runs": ("list runs, or show one", "列出运行，或查看一个"),
     "cli.runs_show": ("show one run", "查看一个运行"),
     "cli.stop": ("stop a run", "停止一个运行"),
+    "cli.resume": ("go on with a run from a checkpoint", "从检查点继续训练"),
     "cli.export": ("merge a LoRA run into its base", "把 LoRA 运行合并到基座"),
     "cli.chat": ("ask a model one question", "向模型提一个问题"),
     "cli.serve": ("serve a model, OpenAI-compatible", "以 OpenAI 兼容接口提供模型服务"),

@@ -95,6 +95,29 @@ def build_form(request: TrainRequest, words: Words) -> tuple[dict[str, Any], dic
     return inputs, groups
 
 
+def fill_form(inputs: Mapping[str, Any], request: TrainRequest, name: str) -> dict[Any, Any]:
+    """The value of every input for a request, under another name."""
+    values: dict[str, Any] = {
+        "model": request.model,
+        "stage": request.stage,
+        "method": request.method,
+        "datasets": list(request.datasets),
+        "eval_dataset": request.eval_dataset,
+        "name": name,
+        "drop_faulty": request.drop_faulty,
+        "extra": yaml.safe_dump(dict(request.extra), allow_unicode=True) if request.extra else "",
+    }
+    for spec in OPTIONS:
+        given = request.options.get(spec.name, spec.default)
+        values[f"option.{spec.name}"] = given if spec.kind in ("bool", "choice") else _typed(given)
+    return {component: values[key] for key, component in inputs.items()}
+
+
+def _typed(value: object) -> str:
+    """A number as a person would type it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _build_option(spec: OptionSpec, request: TrainRequest) -> Any:
     """The widget of an option. Numbers are typed as text, so that `1e-3` and `abc` both arrive as given."""
     shared: dict[str, Any] = {
@@ -108,7 +131,7 @@ def _build_option(spec: OptionSpec, request: TrainRequest) -> Any:
         return gr.Checkbox(bool(value), **shared)
     if spec.kind == "choice":
         return gr.Dropdown(list(spec.choices), value=str(value), **shared)
-    return gr.Textbox(f"{value:g}" if isinstance(value, float) else str(value), max_lines=1, **shared)
+    return gr.Textbox(_typed(value), max_lines=1, **shared)
 
 
 def visible_options(stage: str, method: str) -> list[Any]:

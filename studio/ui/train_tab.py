@@ -8,18 +8,23 @@ import gradio as gr
 
 from studio.actions.datasets import list_datasets
 from studio.actions.models import list_models
-from studio.actions.runs import list_runs, stop_run
+from studio.actions.resume import find_resumption, resume_run
+from studio.actions.runs import list_runs, request_of, stop_run
 from studio.actions.train import default_request, free_name, preview_run, start_run
 from studio.core.options import OPTIONS
 from studio.errors import RequestRefused
 from studio.stores.home import Home
 from studio.texts import say, word_problem
 from studio.ui.run_card import card_box, chart_box, log_box, run_marker
-from studio.ui.train_form import build_form, read_request, visible_options
+from studio.ui.train_form import build_form, fill_form, read_request, visible_options
 from studio.ui.words import Words, attempt, notice, problem_list, tell
 
 if TYPE_CHECKING:
     from studio.ui.page import StudioParts
+
+
+# Stands for the newest checkpoint, whichever that will be.
+NEWEST = -1
 
 
 def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
@@ -53,6 +58,18 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
                 gr.Dropdown([], label=say("train.run"), elem_id="train-run", interactive=True),
                 label="train.run",
             )
+            with gr.Row(elem_classes=["fields", "beside"]):
+                checkpoint = words.on(
+                    gr.Dropdown([], label=say("train.checkpoint"), elem_id="train-checkpoint", interactive=True),
+                    label="train.checkpoint",
+                )
+            with gr.Row(elem_classes="actions"):
+                resume = words.on(
+                    gr.Button(say("train.resume"), size="sm", elem_id="train-resume"), value="train.resume"
+                )
+                clone = words.on(
+                    gr.Button(say("train.clone"), size="sm", elem_id="train-clone"), value="train.clone"
+                )
             current = gr.HTML(run_marker(None, "en"), elem_classes="plain marker", elem_id="train-current-run")
             gr.HTML(card_box("run"), elem_classes="plain", elem_id="train-card")
             chart = gr.HTML(chart_box("en"), elem_classes="plain")
@@ -104,6 +121,25 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     )
     for button, at_once in ((stop, False), (now, True)):
         button.click(_stopper(home, at_once), [run, language], told, show_progress="hidden")
+    gr.on(
+        [run.change, checkpoint.focus, language.change],
+        lambda picked, kept, spoken: _checkpoints(home, picked, kept, spoken),
+        [run, checkpoint, language],
+        checkpoint,
+        show_progress="hidden",
+    )
+    resume.click(
+        lambda picked, step, spoken: _resume(home, picked, step, spoken),
+        [run, checkpoint, language],
+        told,
+        trigger_mode="once",
+    )
+    clone.click(
+        lambda picked, spoken: _clone(home, inputs, told, picked, spoken),
+        [run, language],
+        [*inputs.values(), told],
+        show_progress="hidden",
+    ).then(**preview)
     visualdl.click(lambda picked, spoken: _open_visualdl(parts, picked, spoken), [run, language], opened)
 
 
@@ -141,6 +177,30 @@ def _stopper(home: Home, at_once: bool) -> Any:
         return told or notice(say("train.stopping", language, run=view.name))
 
     return stop
+
+
+def _checkpoints(home: Home, run: str | None, kept: int | None, language: str) -> Any:
+    """The newest first, and that as the choice of who does not choose."""
+    found, failed = attempt(lambda: find_resumption(home, run or ""), "en")
+    steps = [] if failed else sorted(found.checkpoints, reverse=True)
+    choices = [(say("train.checkpoint.newest", language), NEWEST), *((str(step), step) for step in steps)]
+    return gr.update(choices=choices, value=kept if kept in steps else NEWEST)
+
+
+def _resume(home: Home, run: str | None, step: int | None, language: str) -> str:
+    if not run:
+        return notice(say("train.no_run", language))
+    view, failed = attempt(lambda: resume_run(home, run, None if step in (None, NEWEST) else step), language)
+    return failed or notice(say("train.resumed", language, run=view.name, step=view.step), "good")
+
+
+def _clone(home: Home, inputs: Mapping[str, Any], told: Any, run: str | None, language: str) -> Any:
+    if not run:
+        return {told: notice(say("train.no_run", language))}
+    request, failed = attempt(lambda: request_of(home, run), language)
+    if failed:
+        return {told: failed}
+    return {**fill_form(inputs, request, free_name(home, request.name)), told: ""}
 
 
 def _open_visualdl(parts: "StudioParts", run: str | None, language: str) -> str:

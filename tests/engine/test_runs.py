@@ -11,8 +11,9 @@ import pytest
 from benchmarks.demo_answers import ask_all
 from studio.actions.export import start_export, wait_export
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
-from studio.actions.runs import find_run, stop_run, wait_run
-from studio.actions.train import default_request, request_from_keys, start_run
+from studio.actions.resume import find_resumption, resume_run
+from studio.actions.runs import find_run, read_chart, stop_run, wait_run
+from studio.actions.train import default_request, free_name, request_from_keys, start_run
 from studio.actions.visualdl import VisualDL
 from studio.core.request import TrainRequest
 from studio.jobs.processes import processes_of
@@ -103,6 +104,27 @@ def test_save_and_stop_leaves_a_model_that_loads(engine_home: Home) -> None:
     assert view.run in [choice.label for choice in find_models(engine_home)]
     assert (Path(view.path) / f"checkpoint-{view.step}").is_dir()
     assert processes_of(RunPaths(Path(view.path)).job) == []
+
+
+@pytest.mark.parametrize("method", ["full", "LoRA"])
+def test_a_run_that_was_saved_and_stopped_goes_on_with_the_same_losses(
+    engine_home: Home, train: Train, method: str
+) -> None:
+    keys = {"fine_tuning": method, "max_steps": 30, "warmup_steps": 4, "save_steps": 100}
+    whole = train(name="whole", **keys)
+    name = free_name(engine_home, "parted")
+    request = request_from_keys(engine_home, {**SHORT, **keys, "name": name})
+    run = start_run(engine_home, request).run
+    wait_for_step(engine_home, run, 5)
+    stop_run(engine_home, run)
+    stopped = wait_run(engine_home, run)
+    assert (stopped.state, find_resumption(engine_home, run).checkpoints) == ("stopped", (stopped.step,))
+    assert stopped.step < 30
+    resume_run(engine_home, run)
+    view = wait_run(engine_home, run)
+    assert (view.state, view.step) == ("finished", 30), view.cause
+    first, second = (read_chart(engine_home, of.run).series["loss"] for of in (whole, view))
+    assert first == second
 
 
 def test_stop_now_leaves_no_process(engine_home: Home) -> None:
