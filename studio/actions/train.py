@@ -21,7 +21,7 @@ from studio.actions.training_data import count_dropped, find_data_problems, prep
 from studio.core.command import Command
 from studio.core.options import OPTIONS_BY_NAME, default_options
 from studio.core.paddleformers import REQUEST_KEYS, TrainFiles, engine_config, launch_command
-from studio.core.problems import MachineFacts, checked_options, find_problems
+from studio.core.problems import MachineFacts, checked_extra, checked_options, find_problems
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused, StudioError
 from studio.jobs.launch import CHECKOUT, Step, start_job
@@ -232,7 +232,8 @@ def _plan(home: Home, request: TrainRequest) -> _Plan:
         visualdl=str(paths.visualdl),
         hook=str(HOOK),
     )
-    config = engine_config(request.model, request.stage, request.method, options, request.extra, files)
+    extra = checked_extra(request)
+    config = engine_config(request.model, request.stage, request.method, options, extra, files)
     command = launch_command(
         "train",
         sys.executable,

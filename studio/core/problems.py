@@ -3,7 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from studio.core.arguments import read_argument
 from studio.core.options import METHODS, OPTIONS, OPTIONS_BY_NAME, STAGES, OptionValue, read_option
 from studio.core.paddleformers import RESERVED_KEYS
 from studio.core.request import TrainRequest
@@ -54,6 +56,11 @@ def checked_options(request: TrainRequest) -> dict[str, OptionValue]:
             raise ValueError(f"{spec.name}: {value.code}")
         values[spec.name] = value
     return values
+
+
+def checked_extra(request: TrainRequest) -> dict[str, Any]:
+    """The typed value of every further engine key, only for a request without problems."""
+    return {key: read_argument(key, given) for key, given in request.extra.items()}
 
 
 def _model_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
@@ -109,11 +116,15 @@ def _option_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem
 
 def _extra_problems(extra: Mapping[str, object]) -> list[Problem]:
     found: list[Problem] = []
-    for key in extra:
+    for key, given in extra.items():
         if key in OPTIONS_BY_NAME:
             found.append(Problem("extra", "key_is_an_option", {"given": key}))
         elif key in RESERVED_KEYS:
             found.append(Problem("extra", "key_is_reserved", {"given": key}))
+        else:
+            value = read_argument(key, given)
+            if isinstance(value, Problem):
+                found.append(value)
     return found
 
 

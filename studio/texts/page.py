@@ -55,6 +55,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "train.stop_now": ("Stop now", "立即停止"),
     "train.visualdl": ("Open in VisualDL", "在 VisualDL 中打开"),
     "train.visualdl.opened": ("VisualDL shows this run:", "VisualDL 正在显示此运行："),
+    "train.find": ("Find an argument", "查找参数"),
+    "train.find.help": (
+        "By words of its name or its description, of 463 that the engine takes.",
+        "按名称或说明查找，引擎共有 463 个参数。",
+    ),
     "train.resume": ("Resume", "继续训练"),
     "train.resumed": ("{run} goes on from step {step}.", "{run} 从第 {step} 步继续。"),
     "train.checkpoint": ("From checkpoint", "从检查点"),

@@ -1,6 +1,33 @@
 """What is wrong and what would work: errors, problems, causes of a failed run, the command line."""
 
 TEXTS: dict[str, tuple[str, str]] = {
+    "problem.unknown_argument": (
+        "The engine has no argument “{given}”. Near it: {near}.",
+        "引擎没有参数“{given}”。相近的有：{near}。",
+    ),
+    "problem.argument_not_bool": (
+        "{name} is true or false, and “{given}” is neither.",
+        "{name} 应为 true 或 false，而不是“{given}”。",
+    ),
+    "problem.argument_not_int": (
+        "{name} is a whole number, and “{given}” is none.",
+        "{name} 应为整数，而不是“{given}”。",
+    ),
+    "problem.argument_not_float": (
+        "{name} is a number, and “{given}” is none.",
+        "{name} 应为数字，而不是“{given}”。",
+    ),
+    "problem.argument_not_text": ("{name} is text, and “{given}” is none.", "{name} 应为文本，而不是“{given}”。"),
+    "problem.argument_not_list": ("{name} is a list, and “{given}” is none.", "{name} 应为列表，而不是“{given}”。"),
+    "problem.argument_not_mapping": (
+        "{name} is a mapping, and “{given}” is none.",
+        "{name} 应为映射，而不是“{given}”。",
+    ),
+    "problem.argument_not_any": ("{name} cannot be empty.", "{name} 不能为空。"),
+    "problem.argument_not_a_choice": (
+        "{name} is one of {choices}, and “{given}” is none of them.",
+        "{name} 应为 {choices} 之一，而不是“{given}”。",
+    ),
     "problem.not_changeable": (
         "{given} cannot change when a run goes on; these can: {known}",
         "继续训练时不能修改 {given}；可修改：{known}",

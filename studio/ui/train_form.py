@@ -1,11 +1,13 @@
 """The form of the Train tab: what may be asked, as widgets made from the option table."""
 
+import html
 from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 import yaml
 
+from studio.core.arguments import find_arguments
 from studio.core.options import METHODS, OPTIONS, STAGES, OptionSpec
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused
@@ -87,12 +89,29 @@ def build_form(request: TrainRequest, words: Words) -> tuple[dict[str, Any], dic
                     component, label=f"option.{spec.name}", info=f"option.{spec.name}.help"
                 )
     with words.on(gr.Accordion(say("train.extra"), open=False), label="train.extra"):
+        search = words.on(
+            gr.Textbox("", label=say("train.find"), info=say("train.find.help"), elem_id="train-find", max_lines=1),
+            label="train.find",
+            info="train.find.help",
+        )
+        found = gr.HTML(elem_classes="plain", elem_id="train-found")
+        search.input(show_arguments, search, found, show_progress="hidden", trigger_mode="always_last")
         inputs["extra"] = words.on(
             gr.Textbox("", label=say("train.extra"), info=say("train.extra.help"), lines=3, elem_id="train-extra"),
             label="train.extra",
             info="train.extra.help",
         )
     return inputs, groups
+
+
+def show_arguments(text: str) -> str:
+    """The engine's arguments that fit some words, in its own terms."""
+    rows = "".join(
+        f"<tr><td><code>{argument.name}</code></td><td>{argument.kind}</td>"
+        f"<td><code>{html.escape(str(argument.default))}</code></td><td>{html.escape(argument.help)}</td></tr>"
+        for argument in find_arguments(text)
+    )
+    return f'<div class="scroll"><table class="data"><tbody>{rows}</tbody></table></div>' if rows else ""
 
 
 def fill_form(inputs: Mapping[str, Any], request: TrainRequest, name: str) -> dict[Any, Any]:

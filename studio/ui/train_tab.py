@@ -54,11 +54,11 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
                     gr.Code(language="yaml", label=say("train.yaml"), elem_id="train-yaml", max_lines=18),
                     label="train.yaml",
                 )
-            run = words.on(
-                gr.Dropdown([], label=say("train.run"), elem_id="train-run", interactive=True),
-                label="train.run",
-            )
-            with gr.Row(elem_classes=["fields", "beside"]):
+            with gr.Row(elem_classes="fields"):
+                run = words.on(
+                    gr.Dropdown([], label=say("train.run"), elem_id="train-run", interactive=True),
+                    label="train.run",
+                )
                 checkpoint = words.on(
                     gr.Dropdown([], label=say("train.checkpoint"), elem_id="train-checkpoint", interactive=True),
                     label="train.checkpoint",

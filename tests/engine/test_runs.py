@@ -150,3 +150,9 @@ def test_visualdl_opens_a_run_and_ends_with_the_studio(engine_home: Home, train:
         visualdl.close()
     with pytest.raises(httpx.TransportError):
         httpx.get(address)
+
+
+def test_the_table_of_the_engines_arguments_is_up_to_date() -> None:
+    script = CHECKOUT / "scripts" / "engine_arguments"
+    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, "run scripts/engine_arguments"
