@@ -73,9 +73,11 @@ def resume_run(
     config = yaml.safe_load(paths.config.read_text(encoding="utf-8"))
     config |= _checked(changes or {})
     lengthened = any(name in (changes or {}) for name in ("max_steps", "num_train_epochs"))
-    if view.total_steps is not None and step >= view.total_steps and not lengthened:
-        # The engine would train one step more over the result.
-        raise StudioError("nothing_to_resume", "run", run=view.run, step=step)
+    # Of a finished run only who names a checkpoint wants its last steps again; behind the last step the
+    # engine would train one more over the result.
+    done = view.state == "finished" and checkpoint is None
+    if not lengthened and (done or (view.total_steps is not None and step >= view.total_steps)):
+        raise StudioError("nothing_to_resume", "run", run=view.run, step=view.step)
     config[RESUME_KEY] = str(folder / f"checkpoint-{step}")
     job = JobPaths(paths.job)
     steps = [_step(stored) for stored in read_json(job.job).get("steps", [])]

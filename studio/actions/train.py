@@ -19,6 +19,7 @@ from studio.actions.home import DEMO_MODEL
 from studio.actions.runs import RunView, view_run
 from studio.actions.training_data import count_dropped, find_data_problems, prepare_data
 from studio.core.command import Command
+from studio.core.imports import ImportedKey, imported_keys, translate_config
 from studio.core.options import OPTIONS_BY_NAME, default_options
 from studio.core.paddleformers import REQUEST_KEYS, TrainFiles, engine_config, launch_command
 from studio.core.problems import MachineFacts, checked_extra, checked_options, find_problems
@@ -125,6 +126,21 @@ def request_from_keys(home: Home, config: Mapping[str, Any]) -> TrainRequest:
     if fields.get("model"):
         fields["model"] = str(_model_path(home, fields["model"]))
     return replace(request, options=options, extra=extra, **fields)
+
+
+def import_config(home: Home, text: str) -> tuple[TrainRequest, list[ImportedKey]]:
+    """A request from the YAML or JSON of PaddleFormers, ERNIEKit or LLaMA-Factory, and what became of each key.
+
+    Raises RequestRefused for what is no mapping of keys.
+    """
+    try:
+        config: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RequestRefused([Problem("config", "bad_yaml", {"reason": str(error).splitlines()[0]})]) from error
+    if not isinstance(config, dict):
+        raise RequestRefused([Problem("config", "bad_yaml", {"reason": type(config).__name__})])
+    report = translate_config(cast("dict[str, Any]", config))
+    return request_from_keys(home, imported_keys(report)), report
 
 
 def preview_run(home: Home, request: TrainRequest) -> Preview:

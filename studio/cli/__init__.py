@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -19,6 +19,7 @@ from studio.actions import chat, export, resume, runs, train
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.cli.data import add_dataset_commands
 from studio.cli.output import Answer, end_progress, plain, show_progress
+from studio.core.imports import UNSUPPORTED, ImportedKey, imported_keys, translate_config
 from studio.core.request import TrainRequest
 from studio.core.runs import RunView
 from studio.errors import Problem, RequestRefused, StudioError
@@ -79,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
         if name == "train":
             command.add_argument("--wait", action="store_true")
 
+    add(commands, "import", _import).add_argument("config", type=Path)
     listed = commands.add_parser("runs", parents=[shared], help=say("cli.runs"))
     listed.set_defaults(run=_runs)
     add(listed.add_subparsers(metavar="WHAT"), "show", _runs_show, "of")
@@ -121,13 +123,11 @@ def _read_keys(pairs: list[str]) -> dict[str, Any]:
 def _asked(home: Home, flags: argparse.Namespace) -> TrainRequest:
     keys: dict[str, Any] = {}
     if flags.config:
-        try:
-            loaded = yaml.safe_load(flags.config.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise StudioError("bad_config", "config", given=str(flags.config), reason=str(error)) from error
-        if not isinstance(loaded, dict):
-            raise StudioError("bad_config", "config", given=str(flags.config), reason="not a mapping of keys")
-        keys.update(loaded)
+        for item in _imported(flags.config):
+            keys |= item.to
+            if item.outcome == UNSUPPORTED:
+                told = say(f"import.{item.outcome}", flags.language)
+                print(f"{item.key}: {told}", file=sys.stderr)
     keys |= _read_keys(flags.keys)
     if flags.name:
         keys["name"] = flags.name
@@ -135,6 +135,21 @@ def _asked(home: Home, flags: argparse.Namespace) -> TrainRequest:
     if request.model == str(home.models / DEMO_MODEL):
         make_demo_model(home)
     return request
+
+
+def _imported(path: Path) -> list[ImportedKey]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise StudioError("bad_config", "config", given=str(path), reason=str(error)) from error
+    if not isinstance(loaded, dict):
+        raise StudioError("bad_config", "config", given=str(path), reason="not a mapping of keys")
+    return translate_config(cast("dict[str, Any]", loaded))
+
+
+def _import(home: Home, flags: argparse.Namespace) -> Answer:
+    report = _imported(flags.config)
+    return {"imported": plain(report), "keys": imported_keys(report)}
 
 
 def _read_value(text: str) -> Any:

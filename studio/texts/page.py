@@ -55,6 +55,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     "train.stop_now": ("Stop now", "立即停止"),
     "train.visualdl": ("Open in VisualDL", "在 VisualDL 中打开"),
     "train.visualdl.opened": ("VisualDL shows this run:", "VisualDL 正在显示此运行："),
+    "import.panel": ("Import settings (YAML, JSON)", "导入设置（YAML、JSON）"),
+    "import.file": (
+        "A file of PaddleFormers, ERNIEKit or LLaMA-Factory",
+        "PaddleFormers、ERNIEKit 或 LLaMA-Factory 的配置文件",
+    ),
+    "import.done": ("{count} keys read from {name}:", "已从 {name} 读取 {count} 个键："),
+    "import.taken": ("taken", "采用"),
+    "import.translated": ("translated", "已转换"),
+    "import.set_here": ("set by the studio", "由工作台设置"),
+    "import.unsupported": ("not supported", "不支持"),
     "train.find": ("Find an argument", "查找参数"),
     "train.find.help": (
         "By words of its name or its description, of 463 that the engine takes.",

@@ -229,6 +229,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cli.runs": ("list runs, or show one", "列出运行，或查看一个"),
     "cli.runs_show": ("show one run", "查看一个运行"),
     "cli.stop": ("stop a run", "停止一个运行"),
+    "cli.import": ("say what becomes of another tool's settings", "查看其他工具的设置如何转换"),
     "cli.resume": ("go on with a run from a checkpoint", "从检查点继续训练"),
     "cli.export": ("merge a LoRA run into its base", "把 LoRA 运行合并到基座"),
     "cli.chat": ("ask a model one question", "向模型提一个问题"),

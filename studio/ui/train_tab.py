@@ -1,7 +1,8 @@
 """The Train tab: what to train on the left; command, state, curve and log on the right."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -10,7 +11,8 @@ from studio.actions.datasets import list_datasets
 from studio.actions.models import list_models
 from studio.actions.resume import find_resumption, resume_run
 from studio.actions.runs import list_runs, request_of, stop_run
-from studio.actions.train import default_request, free_name, preview_run, start_run
+from studio.actions.train import default_request, free_name, import_config, preview_run, start_run
+from studio.core.imports import OUTCOMES, TRANSLATED, ImportedKey
 from studio.core.options import OPTIONS
 from studio.errors import RequestRefused
 from studio.stores.home import Home
@@ -33,6 +35,17 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     with words.on(gr.Tab(say("train.tab"), id="train"), label="train.tab") as tab, gr.Row():
         with gr.Column(scale=5, min_width=340):
             inputs, groups = build_form(default_request(home), words)
+            with words.on(gr.Accordion(say("import.panel"), open=False), label="import.panel"):
+                file = words.on(
+                    gr.File(
+                        label=say("import.file"),
+                        file_types=[".yaml", ".yml", ".json"],
+                        elem_id="train-import",
+                        height=110,
+                    ),
+                    label="import.file",
+                )
+                imported = gr.HTML(elem_classes="plain", elem_id="train-imported")
         with gr.Column(scale=6, min_width=340, elem_classes="side"):
             problems = gr.HTML(elem_classes="plain", elem_id="train-problems")
             with gr.Row(elem_classes="actions"):
@@ -140,6 +153,12 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         [*inputs.values(), told],
         show_progress="hidden",
     ).then(**preview)
+    file.upload(
+        lambda path, spoken: _import(home, inputs, imported, path, spoken),
+        [file, language],
+        [*inputs.values(), imported],
+        show_progress="hidden",
+    ).then(**preview)
     visualdl.click(lambda picked, spoken: _open_visualdl(parts, picked, spoken), [run, language], opened)
 
 
@@ -201,6 +220,26 @@ def _clone(home: Home, inputs: Mapping[str, Any], told: Any, run: str | None, la
     if failed:
         return {told: failed}
     return {**fill_form(inputs, request, free_name(home, request.name)), told: ""}
+
+
+def _import(home: Home, inputs: Mapping[str, Any], told: Any, path: str, language: str) -> Any:
+    read, failed = attempt(lambda: import_config(home, Path(path).read_text(encoding="utf-8")), language)
+    if failed:
+        return {told: failed}
+    request, report = read
+    return {**fill_form(inputs, request, request.name), told: _report(Path(path).name, report, language)}
+
+
+def _report(name: str, report: Sequence[ImportedKey], language: str) -> str:
+    """What became of each key, the ones without a counterpart first."""
+    rows = ""
+    for item in sorted(report, key=lambda item: OUTCOMES[::-1].index(item.outcome)):
+        to = ", ".join(f"{key}: {value}" for key, value in item.to.items()) if item.outcome == TRANSLATED else ""
+        outcome = say(f"import.{item.outcome}", language)
+        cells = (f"<code>{html.escape(f'{item.key}: {item.value}')}</code>", html.escape(outcome), html.escape(to))
+        rows += f'<tr data-outcome="{item.outcome}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+    title = html.escape(say("import.done", language, count=len(report), name=name))
+    return f'<p class="line">{title}</p><div class="scroll"><table class="data"><tbody>{rows}</tbody></table></div>'
 
 
 def _open_visualdl(parts: "StudioParts", run: str | None, language: str) -> str:

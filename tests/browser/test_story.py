@@ -97,6 +97,7 @@ def test_from_a_file_to_a_merged_model(page: Page, studio: Studio, tmp_path: Pat
     write(page, "train-name", "another")
     write(page, "train-num_train_epochs", "900")
     page.locator("#train-start").click()
+    expect(card_of(page, "another", "running")).to_be_visible(timeout=LONG_MS)
     wait_for_points(page, 3)
     page.locator("#train-stop-now").click()
     expect(card_of(page, "another", "stopped")).to_be_visible(timeout=LONG_MS)
