@@ -15,7 +15,7 @@ from studio.core.rows import Row
 FINDINGS = ("duplicate", "near_duplicate", "leak", "short_answer", "too_long", "email", "mobile", "identity")
 # Two texts are almost the same when they share that much of their shingles (Jaccard similarity, estimated by
 # MinHash: Broder 1997), which takes a kilobyte a row.
-NEAR_SIMILARITY = 0.85
+NEAR_SIMILARITY = 0.8
 NEAR_PERMUTATIONS = 128
 NEAR_LIMIT_ROWS = 300_000
 SHINGLE_CHARACTERS = 3

@@ -138,8 +138,9 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
         show_progress="hidden",
     ).then(**paging)
     gr.on([view.input, model.input, max_seq_len.submit, max_seq_len.blur, language.change], **paging)
+    # Looking through a large file takes a while, and the person should see that.
     gr.on([search.submit, search.blur, only_faulty.input], lambda: 1, outputs=number, show_progress="hidden").then(
-        **paging
+        **{**paging, "show_progress": "minimal"}
     )
     gr.on([goto.submit], jump, [picked, goto, number], [number, search, only_faulty], show_progress="hidden").then(
         **paging

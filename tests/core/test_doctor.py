@@ -50,3 +50,34 @@ def test_an_answer_of_one_character_is_doubtful() -> None:
 def test_the_check_character_decides() -> None:
     assert is_identity_number("11010519491231002X")
     assert not is_identity_number("110105194912310021")
+
+
+LONG = "感冒发烧的时候应当多喝温水，注意休息，体温超过三十八度五再服用退烧药，三天不退请及时就医。"
+
+
+@pytest.mark.parametrize(
+    ("again", "codes"),
+    [
+        (LONG.replace("，", ", ") + "！", ["near_duplicate"]),
+        (LONG.replace("温水", "热水"), ["near_duplicate"]),
+        (LONG, ["duplicate"]),
+        ("头痛多半与睡眠不足有关，早些睡，少看屏幕，连着三天不好转或者伴有呕吐请去医院。", []),
+    ],
+)
+def test_what_says_almost_the_same_is_a_near_duplicate(again: str, codes: list[str]) -> None:
+    doctor = DataDoctor(near=True)
+    assert doctor.look(1, chat("感冒怎么办？", LONG)) == []
+    assert doctor.look(2, chat("感冒怎么办？", again)) == codes
+    # Nobody pays for what was not asked for.
+    plain = DataDoctor()
+    plain.look(1, chat("感冒怎么办？", LONG))
+    assert "near_duplicate" not in plain.look(2, chat("感冒怎么办？", again))
+
+
+def test_a_row_beyond_the_length_limit_is_too_long() -> None:
+    doctor = DataDoctor(limit=10)
+    assert [doctor.look(i, chat(f"问{i}", "答案"), tokens) for i, tokens in enumerate((10, 11, None))] == [
+        [],
+        ["too_long"],
+        [],
+    ]

@@ -7,10 +7,13 @@ import psutil
 import pytest
 
 from studio.actions.datasets import add_dataset
+from studio.actions.pipelines import run_pipeline
 from studio.actions.rows import read_page
 from studio.actions.tokens import Encoders, measure, read_statistics, see_rows
+from studio.actions.versions import clean_dataset, examine_dataset
 from studio.errors import StudioError
 from studio.stores.home import Home
+from studio.stores.registry import find_entry
 from tests.conftest import write_jsonl
 from tests.engine.conftest import fed_rows
 
@@ -124,3 +127,24 @@ def test_a_folder_without_a_tokenizer_is_said(engine_home: Home, tmp_path: Path,
     with pytest.raises(StudioError, match="encoder_failed"):
         see_rows(engine_home, encoders, "medical_zh", [1], str(fresh_model), 64)
     encoders.close()
+
+
+def test_rows_beyond_the_length_limit_are_found_and_left_out(
+    engine_home: Home, encoders: Encoders, tmp_path: Path
+) -> None:
+    answers = ["".join(chr(0x4E00 + 97 * i + k) for k in range(5 if i else 200)) for i in range(9)]
+    rows = [{"instruction": f"问{i}？", "output": answer} for i, answer in enumerate(answers)]
+    add_dataset(engine_home, write_jsonl(tmp_path / "x.jsonl", [*rows]), "long_ones")
+    encoder = encoders.get(str(engine_home.models / MODEL))
+    found = examine_dataset(engine_home, "long_ones", None, encoder, 64)
+    assert [(finding.code, finding.lines) for finding in found.findings] == [("too_long", [1])]
+    made = clean_dataset(engine_home, "long_ones", "short_ones", ["too_long"], None, encoder, 64)
+    assert (made.dataset.rows, made.left_out) == (8, {"too_long": 1})
+    assert find_entry(engine_home, "short_ones")["made"]["max_seq_len"] == 64
+
+
+def test_a_length_step_counts_the_engines_tokens(engine_home: Home, encoders: Encoders) -> None:
+    text = "sources: [{dataset: medical_zh}]\nsteps: [{length: {part: total, max: 35}}]\n"
+    (made,) = run_pipeline(engine_home, text, "short_medical", MODEL, encoders)
+    lengths = measure(engine_home, "medical_zh", MODEL).lengths["total"]
+    assert made.dataset.rows == sum(count for length, count in lengths.items() if length <= 35)

@@ -12,7 +12,14 @@ import pytest
 from studio.errors import NotFound, StoreFailed, StudioError
 from studio.stores import atomic
 from studio.stores.home import Home
-from studio.stores.registry import add_entry, find_entry, read_registry, remove_entry
+from studio.stores.registry import (
+    add_entry,
+    change_entry,
+    find_entry,
+    read_registry,
+    remove_entry,
+    rename_entry,
+)
 
 
 def test_what_the_registry_does_not_know_it_keeps(home: Home) -> None:
@@ -74,3 +81,19 @@ def test_a_broken_registry_is_said_and_never_overwritten(home: Home, text: str) 
 
 def test_no_registry_is_an_empty_one(tmp_path: Path) -> None:
     assert read_registry(Home(tmp_path)) == {}
+
+
+def test_two_editors_of_one_entry_lose_nothing(home: Home) -> None:
+    code = (
+        "import sys; from pathlib import Path; from studio.stores.home import Home;"
+        "from studio.stores.registry import change_entry\n"
+        "for i in range(10): change_entry(Home(Path(sys.argv[1])), 'pairs', {f'{sys.argv[2]}{i}': i})"
+    )
+    editors = [subprocess.Popen([sys.executable, "-c", code, str(home.root), who]) for who in "ab"]
+    assert [editor.wait(60) for editor in editors] == [0, 0]
+    entry = find_entry(home, "pairs")
+    assert {f"{who}{i}" for who in "ab" for i in range(10)} <= entry.keys()
+    change_entry(home, "pairs", {"a0": None})
+    assert "a0" not in find_entry(home, "pairs")
+    rename_entry(home, "pairs", "couples")
+    assert list(read_registry(home)) == ["couples", "plain"]
