@@ -2,6 +2,7 @@
 
 import json
 import platform
+import pprint
 import re
 import shutil
 import sys
@@ -46,6 +47,17 @@ REQUEST_FIELDS = {
 NUMBERED = re.compile(r"(.*?)-(\d+)")
 DEMO_DATASET = "medical_zh"
 DEMO_EVAL_DATASET = "medical_zh_eval"
+PYTHON_SNIPPET = """\
+from pathlib import Path
+
+from studio.actions.home import open_home
+from studio.actions.runs import wait_run
+from studio.actions.train import request_from_keys, start_run
+
+home = open_home(Path({home!r}))
+request = request_from_keys(home, {keys})
+print(wait_run(home, start_run(home, request).run))
+"""
 UNLISTABLE = " ,#"
 # Weights are kept as final model, as checkpoints that resume, and as checkpoints that load.
 ROOM_FOR_MODELS = 6
@@ -61,6 +73,7 @@ class Preview:
 
     command: str
     yaml: str
+    python: str
     problems: list[Problem]
     notes: list[Problem]
 
@@ -148,25 +161,38 @@ def preview_run(home: Home, request: TrainRequest) -> Preview:
     problems = find_request_problems(home, request)
     notes = _find_notes(home, request)
     if any(problem.field not in ("name", "datasets", "eval_dataset", "model") for problem in problems):
-        return Preview("", "", problems, notes)
+        return Preview("", "", "", problems, notes)
     plan = _plan(home, request)
     lines = [prepare_command(home, request).shell(), plan.command.shell()]
-    return Preview("\n".join(lines), _yaml(plan.config), problems, notes)
+    return Preview("\n".join(lines), _yaml(plan.config), python_snippet(home, request), problems, notes)
 
 
 def prepare_command(home: Home, request: TrainRequest) -> Command:
     """The command that writes the run folder of a request and starts nothing."""
+    keys = {
+        **_keys_of(request),
+        **{key: json.dumps(value, ensure_ascii=False) for key, value in request.extra.items()},
+    }
+    pairs = [f"{key}={value}" for key, value in keys.items()]
+    argv = (sys.executable, "-m", "studio", "--home", str(home.root), "prepare", "--name", request.name, *pairs)
+    return Command(argv, {}, str(CHECKOUT))
+
+
+def python_snippet(home: Home, request: TrainRequest) -> str:
+    """The same run as a few lines of Python, to be run where the studio's package is."""
+    keys = pprint.pformat({**_keys_of(request), **request.extra, "name": request.name}, sort_dicts=False, width=100)
+    return PYTHON_SNIPPET.format(home=str(home.root), keys=keys)
+
+
+def _keys_of(request: TrainRequest) -> dict[str, object]:
+    """A request as the keys that `request_from_keys` reads, without the engine's further ones."""
     keys: dict[str, object] = {key: getattr(request, field) for key, field in REQUEST_KEYS.items()}
     keys["datasets"] = ",".join(request.datasets)
     keys["eval_dataset"] = request.eval_dataset or "none"
     if request.drop_faulty:
         keys["drop_faulty"] = "true"
     usual = default_options()
-    keys |= {name: value for name, value in checked_options(request).items() if value != usual[name]}
-    keys |= {key: json.dumps(value, ensure_ascii=False) for key, value in request.extra.items()}
-    pairs = [f"{key}={value}" for key, value in keys.items()]
-    argv = (sys.executable, "-m", "studio", "--home", str(home.root), "prepare", "--name", request.name, *pairs)
-    return Command(argv, {}, str(CHECKOUT))
+    return keys | {name: value for name, value in checked_options(request).items() if value != usual[name]}
 
 
 def prepare_run(home: Home, request: TrainRequest) -> RunView:

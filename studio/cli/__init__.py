@@ -162,7 +162,12 @@ def _read_value(text: str) -> Any:
 
 def _preview(home: Home, flags: argparse.Namespace) -> Answer:
     preview = train.preview_run(home, _asked(home, flags))
-    answer: Answer = {"command": preview.command, "yaml": preview.yaml, "problems": preview.problems}
+    answer: Answer = {
+        "command": preview.command,
+        "yaml": preview.yaml,
+        "python": preview.python,
+        "problems": preview.problems,
+    }
     if preview.problems:
         answer["error"] = "\n".join(f"{p.field}: {word_problem(p, flags.language)}" for p in preview.problems)
     return answer if flags.json or preview.problems else {"text": preview.command}

@@ -67,6 +67,10 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
                     gr.Code(language="yaml", label=say("train.yaml"), elem_id="train-yaml", max_lines=18),
                     label="train.yaml",
                 )
+                snippet = words.on(
+                    gr.Code(language="python", label=say("train.python"), elem_id="train-python", max_lines=18),
+                    label="train.python",
+                )
             with gr.Row(elem_classes="fields"):
                 run = words.on(
                     gr.Dropdown([], label=say("train.run"), elem_id="train-run", interactive=True),
@@ -95,7 +99,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     preview = {
         "fn": lambda values: _preview(home, inputs, values, values[language]),
         "inputs": {*inputs.values(), language},
-        "outputs": [problems, command, config],
+        "outputs": [problems, command, config, snippet],
         "show_progress": "hidden",
         "trigger_mode": "always_last",
     }
@@ -166,13 +170,13 @@ def _preview(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], l
     try:
         preview = preview_run(home, read_request(inputs, values))
     except RequestRefused as error:
-        return problem_list(error.problems, language), say("train.no_command", language), ""
+        return problem_list(error.problems, language), say("train.no_command", language), "", ""
     except Exception as error:
-        return tell(error, language), say("train.no_command", language), ""
+        return tell(error, language), say("train.no_command", language), "", ""
     command = preview.command or say("train.no_command", language)
     told = problem_list(preview.problems, language)
     told += notice("\n".join(word_problem(note, language) for note in preview.notes))
-    return told, command, preview.yaml
+    return told, command, preview.yaml, preview.python
 
 
 def _start(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], language: str) -> Any:

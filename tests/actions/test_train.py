@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from studio.jobs.processes import is_alive, processes_of
 from studio.stores.home import Home
 from studio.stores.runs import RunPaths, read_json
 
+CHECKOUT = Path(__file__).parents[2]
 FakeEngine = Callable[[str], None]
 
 
@@ -296,6 +298,19 @@ def test_faulty_rows_stop_a_run_unless_they_are_to_be_left_out(home: Home, fake_
     (home.data / "pairs.jsonl").write_text('{"messages": []}\n')
     again = preview_run(home, a_request(home, name="again", drop_faulty=True))
     assert [p.code for p in again.problems] == ["dataset_faulty"]
+
+
+def test_the_python_of_a_preview_starts_the_same_run(home: Home, fake_engine: FakeEngine) -> None:
+    wanted = a_request(home, options={"learning_rate": "0.02", "seed": 7}, extra={"neftune": "yes"})
+    preview = preview_run(home, wanted)
+    assert preview.problems == []
+    done = subprocess.run(
+        [sys.executable, "-c", preview.python], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert "state='finished'" in done.stdout
+    config = yaml.safe_load(RunPaths(home.saves / "tiny" / "full" / "run").config.read_text())
+    assert config == yaml.safe_load(preview.yaml)
+    assert (config["learning_rate"], config["seed"], config["neftune"]) == (0.02, 7, True)
 
 
 def test_runs_are_listed_newest_first(home: Home, fake_engine: FakeEngine) -> None:
