@@ -41,6 +41,7 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
     with words.on(gr.Tab(say("dataset.tab"), id="dataset"), label="dataset.tab") as tab:
         # Inside of the tab: Gradio numbers the tabs by their place among all children.
         number = gr.State(1)
+        asked = gr.State(("", False))
         table = gr.HTML(elem_classes="plain", elem_id="dataset-table")
         with gr.Row():
             with gr.Column(scale=6, min_width=320):
@@ -133,15 +134,20 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
     gr.on([page.load, tab.select], choices, picked, picked, show_progress="hidden")
     gr.on([page.load, tab.select], lambda kept: _models(parts, kept), model, model, show_progress="hidden")
     picked.change(
-        lambda: (1, "", "", "", False),
-        outputs=[number, checked, search, goto, only_faulty],
+        lambda: (1, ("", False), "", "", "", False),
+        outputs=[number, asked, checked, search, goto, only_faulty],
         show_progress="hidden",
     ).then(**paging)
     gr.on([view.input, model.input, max_seq_len.submit, max_seq_len.blur, language.change], **paging)
     # Looking through a large file takes a while, and the person should see that.
-    gr.on([search.submit, search.blur, only_faulty.input], lambda: 1, outputs=number, show_progress="hidden").then(
-        **{**paging, "show_progress": "minimal"}
-    )
+    # Leaving the field without another text in it must not lead back to the first page.
+    gr.on(
+        [search.submit, search.blur, only_faulty.input],
+        lambda text, faulty, asked, at: (at if (text, faulty) == tuple(asked) else 1, (text, faulty)),
+        [search, only_faulty, asked, number],
+        [number, asked],
+        show_progress="hidden",
+    ).then(**{**paging, "show_progress": "minimal"})
     gr.on([goto.submit], jump, [picked, goto, number], [number, search, only_faulty], show_progress="hidden").then(
         **paging
     )

@@ -63,10 +63,11 @@ def build_register_panel(
             lambda: add_dataset(parts.home, source(file, given), wanted.strip(), read_mapping_text(written)), spoken
         )
         if failed:
-            return failed, gr.skip(), gr.skip()
+            return failed, gr.skip(), gr.skip(), gr.skip()
         rows = say("dataset.not_counted", spoken) if added.rows is None else f"{added.rows:,}"
         done = notice(say("dataset.added", spoken, name=added.name, rows=rows), "good")
-        return done, choices(added.name), gr.update(value="", visible=False)
+        # The name is taken now; the next file gets one of its own.
+        return done, choices(added.name), gr.update(value="", visible=False), ""
 
     def forget() -> Any:
         """The mapping of one file is not another's."""
@@ -78,7 +79,7 @@ def build_register_panel(
     upload.upload(forget, outputs=mapping, show_progress="hidden").then(
         look, asked, [told, name, mapping], show_progress="hidden"
     )
-    return add.click(register, asked, [told, picked, mapping], trigger_mode="once")
+    return add.click(register, asked, [told, picked, mapping, name], trigger_mode="once")
 
 
 def show_report(report: FileReport, language: str) -> str:
