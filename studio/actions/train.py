@@ -18,11 +18,11 @@ import yaml
 from studio import __version__
 from studio.actions.home import DEMO_MODEL
 from studio.actions.runs import RunView, view_run
-from studio.actions.training_data import count_dropped, find_data_problems, prepare_data
+from studio.actions.training_data import count_rows, find_data_problems, prepare_data
 from studio.core.command import Command
 from studio.core.imports import ImportedKey, imported_keys, translate_config
 from studio.core.options import OPTIONS_BY_NAME, default_options
-from studio.core.paddleformers import REQUEST_KEYS, TrainFiles, engine_config, launch_command
+from studio.core.paddleformers import REQUEST_KEYS, TrainFiles, engine_config, launch_command, planned_steps
 from studio.core.problems import MachineFacts, checked_extra, checked_options, find_problems
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused, StudioError
@@ -254,13 +254,25 @@ def find_request_problems(home: Home, request: TrainRequest) -> list[Problem]:
 
 
 def _find_notes(home: Home, request: TrainRequest) -> list[Problem]:
-    if not request.drop_faulty:
-        return []
-    names = [*request.datasets, *([request.eval_dataset] if request.eval_dataset else [])]
-    return [
-        Problem("datasets", "rows_dropped", {"name": name, "count": count, "rows": rows, "left": rows - count})
-        for name, (count, rows) in count_dropped(home, names).items()
+    """What is worth knowing before the start: rows that are left out, and how many steps there will be."""
+    counted = count_rows(home, [*request.datasets, *([request.eval_dataset] if request.eval_dataset else [])])
+    notes = [
+        Problem("datasets", "rows_dropped", {"name": name, "count": faulty, "rows": rows, "left": rows - faulty})
+        for name, (rows, faulty) in counted.items()
+        if faulty and request.drop_faulty
     ]
+    try:
+        options = checked_options(request)
+    except ValueError:
+        # An option is wrong, which is told as a problem.
+        return notes
+    rows = sum(counted[name][0] - counted[name][1] for name in request.datasets if name in counted)
+    if rows:
+        values = {"steps": planned_steps(rows, options), "rows": rows, "epochs": f"{options['num_train_epochs']:g}"}
+        packed = bool(options["packing"]) and int(options["max_steps"]) <= 0
+        code = "steps_at_most" if packed else "steps_given" if int(options["max_steps"]) > 0 else "steps_planned"
+        notes.append(Problem("max_steps", code, values))
+    return notes
 
 
 def _plan(home: Home, request: TrainRequest) -> _Plan:

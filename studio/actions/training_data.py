@@ -85,16 +85,20 @@ def find_data_problems(
     return problems
 
 
-def count_dropped(home: Home, names: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Of each usable dataset with faulty rows: how many they are, and how many rows it has in all."""
+def count_rows(home: Home, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Of each usable dataset its rows, and how many of them are faulty."""
     registry = read_registry(home)
     found: dict[str, tuple[int, int]] = {}
     for name in names:
         path = entry_file(home, registry[name]) if name in registry else None
-        if path is not None and path.exists():
+        if path is None or not path.exists():
+            continue
+        try:
             check = check_file(path, registry[name])
-            if check.numbers:
-                found[name] = (len(check.numbers), check.rows)
+        except StudioError:
+            # It is told as a problem of the dataset.
+            continue
+        found[name] = (check.rows, len(check.numbers))
     return found
 
 

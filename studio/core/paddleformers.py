@@ -3,6 +3,7 @@
 Source of each quirk: PaddleFormers 1.2.0 run on a CPU (paddlepaddle 3.3.1).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -106,6 +107,17 @@ def engine_config(
     config.update(extra)
     config["custom_register_path"] = files.hook
     return config
+
+
+def planned_steps(rows: int, options: Mapping[str, OptionValue]) -> int:
+    """How many steps a run on one device takes: the engine's own count (`estimate_training`), which is exact
+    without packing and as long as it skips no row; with packing there are fewer.
+    """
+    limit = int(options["max_steps"])
+    if limit > 0:
+        return limit
+    at_once = int(options["per_device_train_batch_size"]) * int(options["gradient_accumulation_steps"])
+    return math.ceil(rows * float(options["num_train_epochs"]) / at_once)
 
 
 def export_config(base: str, adapter: str, device: str, hook: str) -> dict[str, Any]:

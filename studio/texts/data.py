@@ -72,6 +72,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{count} faulty rows of {name} are left out; {left} of {rows} are trained on.",
         "将去除 {name} 的 {count} 行错误数据；{rows} 行中有 {left} 行参与训练。",
     ),
+    "problem.steps_planned": (
+        "{steps} steps: {rows} rows, {epochs} times.",
+        "共 {steps} 步：{rows} 行，训练 {epochs} 轮。",
+    ),
+    "problem.steps_given": ("{steps} steps on {rows} rows.", "共 {steps} 步，{rows} 行。"),
+    "problem.steps_at_most": (
+        "At most {steps} steps: {rows} rows, {epochs} times, several packed into one.",
+        "最多 {steps} 步：{rows} 行，训练 {epochs} 轮，多行打包为一行。",
+    ),
     "problem.empty_folder": (
         "The folder {given} holds no data file ({known}).",
         "文件夹 {given} 中没有数据文件（{known}）。",

@@ -288,9 +288,8 @@ def test_faulty_rows_stop_a_run_unless_they_are_to_be_left_out(home: Home, fake_
     wanted = a_request(home, drop_faulty=True)
     preview = preview_run(home, wanted)
     assert preview.problems == []
-    assert [(note.code, note.values["count"], note.values["left"]) for note in preview.notes] == [
-        ("rows_dropped", 1, 2)
-    ]
+    dropped = [note for note in preview.notes if note.code == "rows_dropped"]
+    assert [(note.code, note.values["count"], note.values["left"]) for note in dropped] == [("rows_dropped", 1, 2)]
     assert "drop_faulty=true" in preview.command
     view = wait_run(home, start_run(home, wanted).run)
     record = json.loads((Path(view.path) / "studio" / "request.json").read_text())
@@ -298,6 +297,25 @@ def test_faulty_rows_stop_a_run_unless_they_are_to_be_left_out(home: Home, fake_
     (home.data / "pairs.jsonl").write_text('{"messages": []}\n')
     again = preview_run(home, a_request(home, name="again", drop_faulty=True))
     assert [p.code for p in again.problems] == ["dataset_faulty"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "steps"),
+    [
+        ({"num_train_epochs": "3", "per_device_train_batch_size": "1"}, "steps_planned", 6),
+        (
+            {"num_train_epochs": 2.5, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2},
+            "steps_planned",
+            2,
+        ),
+        ({"max_steps": 7}, "steps_given", 7),
+        ({"packing": True, "num_train_epochs": 4, "per_device_train_batch_size": 2}, "steps_at_most", 4),
+    ],
+)
+def test_a_preview_tells_the_steps(home: Home, options: dict[str, object], code: str, steps: int) -> None:
+    (note,) = preview_run(home, a_request(home, options=options)).notes
+    assert (note.code, note.values["steps"]) == (code, steps)
+    assert preview_run(home, a_request(home, options={"learning_rate": "abc"})).notes == []
 
 
 def test_the_python_of_a_preview_starts_the_same_run(home: Home, fake_engine: FakeEngine) -> None:

@@ -13,7 +13,7 @@ from studio.actions.export import start_export, wait_export
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.actions.resume import find_resumption, resume_run
 from studio.actions.runs import find_run, read_chart, stop_run, wait_run
-from studio.actions.train import default_request, free_name, request_from_keys, start_run
+from studio.actions.train import default_request, free_name, preview_run, request_from_keys, start_run
 from studio.actions.visualdl import VisualDL
 from studio.core.request import TrainRequest
 from studio.jobs.processes import processes_of
@@ -73,6 +73,16 @@ def test_a_home_of_any_name_trains_and_merges(tmp_path: Path) -> None:
     view = wait_run(home, start_run(home, request).run)
     assert (view.state, view.step) == ("finished", 2), view.cause
     assert wait_export(home, start_export(home, view.run)).state == "finished"
+
+
+@pytest.mark.parametrize(("stage", "dataset"), [("SFT", "medical_zh_erniekit"), ("DPO", "medical_zh_preference")])
+def test_the_steps_told_before_are_the_engines(engine_home: Home, train: Train, stage: str, dataset: str) -> None:
+    keys = {"stage": stage, "datasets": dataset, "max_seq_len": 128, "num_train_epochs": 0.7, "max_steps": -1}
+    keys |= {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
+    request = request_from_keys(engine_home, {**SHORT, **keys, "name": "not started"})
+    (note,) = preview_run(engine_home, request).notes
+    view = train(**keys)
+    assert (view.state, view.total_steps) == ("finished", note.values["steps"]), view.cause
 
 
 def test_packing_trains(train: Train) -> None:
