@@ -81,6 +81,9 @@ def clean_dataset(
     unknown = [code for code in drop if code not in FINDINGS]
     if unknown:
         raise StudioError("unknown_finding", "drop", given=unknown[0], known=", ".join(FINDINGS))
+    if "too_long" in drop and (encoder is None or max_seq_len is None):
+        # Without a tokenizer no row has a length, and none would be left out.
+        raise StudioError("no_length_limit", "drop")
     near = "near_duplicate" in drop
     doctor = DataDoctor(_questions(home, against), near=near, limit=max_seq_len)
     left_out: Counter[str] = Counter()

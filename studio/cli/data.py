@@ -2,11 +2,12 @@
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from studio.actions import datasets, pipelines, rows, tokens, versions
+from studio.actions import chat, datasets, pipelines, rows, tokens, versions
 from studio.actions.home import DEMO_MODEL
 from studio.cli.output import Answer, end_progress, plain, show_progress
 from studio.core.statistics import suggested_length
@@ -33,6 +34,8 @@ def add_dataset_commands(commands: Any, add: Callable[..., argparse.ArgumentPars
     clean.add_argument("--drop", default="duplicate,leak,short_answer")
     for command in (examine, clean):
         command.add_argument("--against")
+        command.add_argument("--model", default=DEMO_MODEL)
+        command.add_argument("--max-seq-len", type=int)
     split = add(data, "split", _datasets_split, "name")
     split.add_argument("--share", type=float, default=0.1)
     split.add_argument("--seed", type=int, default=42)
@@ -141,12 +144,25 @@ def _datasets_prepare(home: Home, flags: argparse.Namespace) -> Answer:
 
 
 def _datasets_examine(home: Home, flags: argparse.Namespace) -> Answer:
-    return plain(versions.examine_dataset(home, flags.name, flags.against))
+    with _limit(home, flags) as limit:
+        return plain(versions.examine_dataset(home, flags.name, flags.against, *limit))
 
 
 def _datasets_clean(home: Home, flags: argparse.Namespace) -> Answer:
     drop = [code for code in flags.drop.split(",") if code]
-    return plain(versions.clean_dataset(home, flags.name, flags.new_name, drop, flags.against))
+    with _limit(home, flags) as limit:
+        return plain(versions.clean_dataset(home, flags.name, flags.new_name, drop, flags.against, *limit))
+
+
+@contextmanager
+def _limit(home: Home, flags: argparse.Namespace) -> Generator[tuple[Any, int | None]]:
+    """What counts tokens and how many a row may have, where a limit was given."""
+    encoders = tokens.Encoders()
+    try:
+        given = flags.max_seq_len is not None
+        yield (encoders.get(chat.resolve_model(home, flags.model, ())[0]) if given else None, flags.max_seq_len)
+    finally:
+        encoders.close()
 
 
 def _datasets_split(home: Home, flags: argparse.Namespace) -> Answer:

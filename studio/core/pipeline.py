@@ -32,6 +32,8 @@ from studio.errors import Problem
 PARTS = KINDS
 STRATA = ("none", "language", "turns", "source")
 TOP_KEYS = frozenset({"sources", "seed", "rows", "steps", "split", "format"})
+# How long a row may be is the matter of a `length` step.
+DROPPABLE = frozenset(FINDINGS) - {"too_long"}
 SOURCE_KEYS = frozenset({"dataset", "weight"})
 DEFAULT_SEED = 42
 SEPARATOR = "\n"
@@ -383,5 +385,5 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "form": _is_form,
     "forms": lambda value: _is_texts(value) and all(_is_form(form) and "{question}" in form for form in value),
     "words": _is_words,
-    "findings": lambda value: _is_texts(value) and set(value) <= set(FINDINGS),
+    "findings": lambda value: _is_texts(value) and set(value) <= DROPPABLE,
 }

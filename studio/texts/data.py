@@ -139,6 +139,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         " Remove the entry alone.",
         "{path} 位于 data/ 之外或也属于其他数据集，不会被删除。请只移除条目。",
     ),
+    "error.no_length_limit": (
+        "To leave out rows that are too long, give a maximum length (max_seq_len).",
+        "要去除过长的行，请给出最大长度（max_seq_len）。",
+    ),
     "error.bad_length": (
         "“{given}” is no length. Give a whole number of tokens such as 512.",
         "“{given}” 不是有效长度。请填写 token 数，例如 512。",

@@ -101,10 +101,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{given} 由工作台自行设置，不能在这里填写。",
     ),
     "problem.bad_yaml": ("This is not a YAML mapping: {reason}", "这不是 YAML 键值：{reason}"),
-    "problem.unknown_engine_key": (
-        "The engine knows no argument {given}.",
-        "引擎没有名为 {given} 的参数。",
-    ),
     "problem.disk_too_small": (
         "The disk has {free} GB free and the run may need {needed} GB. Make room first.",
         "磁盘剩余 {free} GB，而此运行可能需要 {needed} GB。请先腾出空间。",
@@ -166,10 +162,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error.broken_weights": (
         "The weights in {path} cannot be read: {reason}",
         "无法读取 {path} 中的权重：{reason}",
-    ),
-    "error.unsupported_architecture": (
-        "The engine cannot run {given}.",
-        "引擎不支持 {given}。",
     ),
     "error.model_load_failed": ("The model could not be loaded: {reason}", "无法加载模型：{reason}"),
     "error.model_load_timeout": (

@@ -35,6 +35,11 @@ def messy(home: Home) -> Home:
     return home
 
 
+def test_long_rows_are_left_out_only_with_a_limit(messy: Home) -> None:
+    with pytest.raises(StudioError, match="no_length_limit"):
+        clean_dataset(messy, "messy", "short", ["too_long"])
+
+
 def rows_of(home: Home, name: str) -> list[Any]:
     return [json.loads(line) for line in (home.data / f"{name}.jsonl").read_text().splitlines()]
 

@@ -177,6 +177,7 @@ def test_a_pipeline_is_read_as_it_is_written() -> None:
         ),
         ({"steps": [{"fill_context": {"text": "{answer}"}}]}, "steps[0].fill_context.text", "pipeline_not_form"),
         ({"steps": [{"doctor": {"drop": ["typo"]}}]}, "steps[0].doctor.drop", "pipeline_not_findings"),
+        ({"steps": [{"doctor": {"drop": ["too_long"]}}]}, "steps[0].doctor.drop", "pipeline_not_findings"),
         ({"split": {"parts": {"a": 0.5}}}, "split.parts", "pipeline_not_parts"),
         ({"split": {"parts": {"a": 1}, "by": "size"}}, "split.by", "pipeline_unknown"),
         ({"split": [1]}, "split", "pipeline_no_mapping"),
