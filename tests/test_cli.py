@@ -124,3 +124,12 @@ def test_a_refusal_ends_with_1_and_says_why(run: Run, argv: tuple[str, ...], tol
 
 def test_refusals_come_in_chinese_too(run: Run) -> None:
     assert run("runs", "show", "gone", "--language", "zh")[1]["error"] == "没有运行 gone。已有：-。"
+
+
+def test_what_was_left_out_is_counted_by_kind(run: Run, home: Home) -> None:
+    rows = [{"instruction": "a", "output": "one"}] * 3 + [{"instruction": "b"}]
+    write_jsonl(home.data / "twice.jsonl", rows)
+    run("datasets", "add", str(home.data / "twice.jsonl"), "--name", "twice")
+    status, made = run("datasets", "clean", "twice", "--as", "once")
+    assert (status, made["dataset"]["rows"]) == (0, 1)
+    assert made["left_out"] == {"duplicate": 2, "faulty": 1}

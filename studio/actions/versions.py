@@ -234,7 +234,7 @@ def make_version(
         path.unlink(missing_ok=True)
         raise
     summary = next(dataset for dataset in list_datasets(home) if dataset.name == name)
-    return NewVersion(summary, left_out)
+    return NewVersion(summary, dict(left_out))
 
 
 def data_file(home: Home, name: str) -> Path:
