@@ -40,6 +40,7 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
 
     with words.on(gr.Tab(say("dataset.tab"), id="dataset"), label="dataset.tab") as tab:
         # Inside of the tab: Gradio numbers the tabs by their place among all children.
+        opened = gr.State(None)
         number = gr.State(1)
         asked = gr.State(("", False))
         table = gr.HTML(elem_classes="plain", elem_id="dataset-table")
@@ -110,6 +111,15 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
         shown, failed = attempt(act, spoken)
         return (failed, 1) if failed else shown
 
+    def turn_to(chosen: str | None, last: str | None, kind: str, at: int, text: str, faulty: bool, *to: Any) -> Any:
+        """The rows of the dataset picked: another one than before starts at its first page, unfiltered.
+
+        One event for both, for several ask at once: a reset of its own could come after the person's first click.
+        """
+        if chosen == last:
+            return *show(chosen, kind, at, text, faulty, *to), chosen, *[gr.skip()] * 5
+        return *show(chosen, kind, 1, "", False, *to), chosen, ("", False), "", "", "", False
+
     def jump(chosen: str | None, given: str, at: int) -> Any:
         """The page of a row, counted among all rows; searching and filtering end."""
         if not given.strip().isdigit() or not chosen:
@@ -133,11 +143,13 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
     gr.on([page.load, tab.select, language.change], **shown)
     gr.on([page.load, tab.select], choices, picked, picked, show_progress="hidden")
     gr.on([page.load, tab.select], lambda kept: _models(parts, kept), model, model, show_progress="hidden")
-    picked.change(
-        lambda: (1, ("", False), "", "", "", False),
-        outputs=[number, asked, checked, search, goto, only_faulty],
-        show_progress="hidden",
-    ).then(**paging)
+    opening = {
+        **paging,
+        "fn": turn_to,
+        "inputs": [picked, opened, *paging["inputs"][1:]],
+        "outputs": [rows, number, opened, asked, checked, search, goto, only_faulty],
+    }
+    picked.change(**opening)
     gr.on([view.input, model.input, max_seq_len.submit, max_seq_len.blur, language.change], **paging)
     # Looking through a large file takes a while, and the person should see that.
     # Leaving the field without another text in it must not lead back to the first page.
@@ -155,7 +167,7 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
         button.click(_mover(step), number, number, show_progress="hidden").then(**paging)
     check.click(check_all, [picked, language], checked)
     for event in changed:
-        event.then(**shown).then(choices, picked, picked, show_progress="hidden").then(**paging)
+        event.then(**shown).then(choices, picked, picked, show_progress="hidden").then(**opening)
 
 
 def _field(words: Words, name: str, value: str = "") -> gr.Textbox:
