@@ -20,6 +20,7 @@ from studio.core.statistics import DataStatistics
 from studio.core.writing import engine_row
 from studio.errors import StudioError
 from studio.jobs.encoder import EncoderProcess
+from studio.jobs.measuring import measure_apart
 from studio.stores.atomic import write_json
 from studio.stores.hashes import file_hash, known_hash
 from studio.stores.home import Home
@@ -105,6 +106,19 @@ def read_statistics(home: Home, name: str, model: str) -> DataStatistics | None:
         return DataStatistics.from_json(json.loads(_cached(home, name, model).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, KeyError):
         return None
+
+
+def follow_measure(home: Home, name: str, model: str) -> Generator[DataStatistics | tuple[int, int]]:
+    """`measure` in a process of its own: (rows done, rows in all) again and again, then the statistics.
+
+    Closing it ends the process. Raises StudioError.
+    """
+    yield from measure_apart(home.root, name, model)
+    found = read_statistics(home, name, model)
+    if found is None:
+        # The file or the tokenizer was changed meanwhile.
+        raise StudioError("changed_meanwhile", "name", given=name)
+    yield found
 
 
 def measure(home: Home, name: str, model: str, progress: Progress | None = None) -> DataStatistics:

@@ -18,11 +18,18 @@ import yaml
 from studio import __version__
 from studio.actions.home import DEMO_MODEL
 from studio.actions.runs import RunView, view_run
-from studio.actions.training_data import count_rows, find_data_problems, prepare_data
+from studio.actions.training_data import HeldOut, count_rows, find_data_problems, prepare_data
 from studio.core.command import Command
 from studio.core.imports import ImportedKey, imported_keys, translate_config
-from studio.core.options import OPTIONS_BY_NAME, default_options
-from studio.core.paddleformers import REQUEST_KEYS, TrainFiles, engine_config, launch_command, planned_steps
+from studio.core.options import OPTIONS_BY_NAME, OptionValue, default_options
+from studio.core.paddleformers import (
+    REQUEST_KEYS,
+    TrainFiles,
+    engine_config,
+    hook_settings,
+    launch_command,
+    planned_steps,
+)
 from studio.core.problems import MachineFacts, checked_extra, checked_options, find_problems
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused, StudioError
@@ -83,6 +90,7 @@ class _Plan:
     config: dict[str, Any]
     command: Command
     paths: RunPaths
+    options: Mapping[str, OptionValue]
 
 
 def default_request(home: Home) -> TrainRequest:
@@ -248,6 +256,8 @@ def find_request_problems(home: Home, request: TrainRequest) -> list[Problem]:
         problems.append(Problem("datasets", "no_dataset"))
     drop = request.drop_faulty
     problems += find_data_problems(home, request.datasets, request.stage, "datasets", drop)
+    if not problems and _share(request) and not any(_held_out(request, _count_sound(home, request)).values()):
+        problems.append(Problem("eval_share", "nothing_held_out"))
     if request.eval_dataset:
         problems += find_data_problems(home, (request.eval_dataset,), request.stage, "eval_dataset", drop)
     return problems
@@ -266,8 +276,20 @@ def _find_notes(home: Home, request: TrainRequest) -> list[Problem]:
     except ValueError:
         # An option is wrong, which is told as a problem.
         return notes
-    rows = sum(counted[name][0] - counted[name][1] for name in request.datasets if name in counted)
-    if rows:
+    sound = _count_sound(home, request)
+    rows = sum(sound.values())
+    if options["eval_share"] and not request.eval_dataset:
+        kept = sum(_held_out(request, sound).values())
+        notes.append(Problem("eval_share", "rows_held_out", {"count": kept, "rows": rows}))
+        rows -= kept
+    if (
+        rows
+        and len(request.datasets) > 1
+        and options["mix_strategy"] != "concat"
+        and int(options["max_steps"]) <= 0
+    ):
+        notes.append(Problem("max_steps", "steps_mixed", {"rows": rows}))
+    elif rows:
         values = {"steps": planned_steps(rows, options), "rows": rows, "epochs": f"{options['num_train_epochs']:g}"}
         packed = bool(options["packing"]) and int(options["max_steps"]) <= 0
         code = "steps_at_most" if packed else "steps_given" if int(options["max_steps"]) > 0 else "steps_planned"
@@ -275,13 +297,29 @@ def _find_notes(home: Home, request: TrainRequest) -> list[Problem]:
     return notes
 
 
+def _count_sound(home: Home, request: TrainRequest) -> dict[str, int]:
+    """Rows of each dataset that can be trained on."""
+    return {name: rows - faulty for name, (rows, faulty) in count_rows(home, request.datasets).items()}
+
+
+def _share(request: TrainRequest) -> float:
+    return float(checked_options(request)["eval_share"])
+
+
+def _held_out(request: TrainRequest, sound: Mapping[str, int]) -> dict[str, int]:
+    """How many rows of each dataset are held out for evaluation."""
+    apart = HeldOut(_share(request), 0, Path())
+    return {name: len(apart.pick(name, rows)) for name, rows in sound.items()}
+
+
 def _plan(home: Home, request: TrainRequest) -> _Plan:
     options = checked_options(request)
     paths = RunPaths(home.saves / (Path(request.model).name or "model") / request.method / request.name)
+    evaluates = bool(request.eval_dataset or options["eval_share"])
     files = TrainFiles(
         output=str(paths.output),
-        train_data=_listed_path(paths.data / "train.jsonl", paths.job),
-        eval_data=_listed_path(paths.data / "eval.jsonl", paths.job) if request.eval_dataset else None,
+        train_data=tuple(_listed_path(file, paths.job) for file in _train_files(paths, request, options)),
+        eval_data=_listed_path(paths.data / "eval.jsonl", paths.job) if evaluates else None,
         data_type="messages",
         visualdl=str(paths.visualdl),
         hook=str(HOOK),
@@ -297,7 +335,14 @@ def _plan(home: Home, request: TrainRequest) -> _Plan:
         str(paths.job),
         str(paths.job / "ranks"),
     )
-    return _Plan(config, command, paths)
+    return _Plan(config, command, paths, options)
+
+
+def _train_files(paths: RunPaths, request: TrainRequest, options: Mapping[str, OptionValue]) -> list[Path]:
+    """One file of all training rows, or one of each dataset where the engine shall mix them."""
+    if len(request.datasets) < 2 or options["mix_strategy"] == "concat":
+        return [paths.data / "train.jsonl"]
+    return [paths.data / f"train-{number}.jsonl" for number in range(1, len(request.datasets) + 1)]
 
 
 def _listed_path(path: Path, folder: Path) -> str:
@@ -311,15 +356,22 @@ def _write_run(home: Home, request: TrainRequest, plan: _Plan) -> list[dict[str,
     paths = plan.paths
     write_json(paths.request, _record(request, plan, []))
     write_state(paths.job, state="preparing", phase="preparing", created_at=time.time())
-    train = prepare_data(home, request.datasets, request.stage, paths.data / "train.jsonl", request.drop_faulty)
-    sources = list(train.sources)
-    plan.config["train_dataset_type"] = train.dataset_type
+    files = _train_files(paths, request, plan.options)
+    parts = [request.datasets] if len(files) == 1 else [(name,) for name in request.datasets]
+    evaluated = paths.data / "eval.jsonl"
+    share = float(plan.options["eval_share"])
+    held_out = HeldOut(share, int(plan.options["seed"]), evaluated) if share else None
+    sources: list[dict[str, Any]] = []
+    for names, file in zip(parts, files, strict=True):
+        sources += prepare_data(home, names, request.stage, file, request.drop_faulty, held_out).sources
+    if plan.config["mix_strategy"] == "random":
+        # The engine's own default is 6,000,000 rows an epoch, however few there are.
+        trained = sum(source["rows"] - source.get("held_out", 0) for source in sources)
+        plan.config.setdefault("num_samples_each_epoch", trained)
     if request.eval_dataset:
-        held_out = prepare_data(
-            home, (request.eval_dataset,), request.stage, paths.data / "eval.jsonl", request.drop_faulty
-        )
-        plan.config["eval_dataset_type"] = held_out.dataset_type
-        sources += held_out.sources
+        names = (request.eval_dataset,)
+        sources += prepare_data(home, names, request.stage, evaluated, request.drop_faulty).sources
+    write_json(paths.hook, hook_settings(request.method, plan.options))
     write_text(paths.config, _yaml(plan.config))
     return sources
 

@@ -2,10 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from studio.actions.rows import check_file, existing_file, iter_rows
 from studio.core.formats import STAGES_OF, entry_format
@@ -26,43 +28,80 @@ class PreparedData:
     sources: list[dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """A share of each dataset's rows (0 to 1) that is not trained on; the same seed picks the same rows."""
+
+    share: float
+    seed: int
+    target: Path
+
+    def pick(self, name: str, rows: int) -> set[int]:
+        """Positions among so many sound rows: at least one, and never all."""
+        size = min(rows - 1, max(1, round(rows * self.share)))
+        return set(random.Random(f"{self.seed}/{name}").sample(range(rows), max(0, size)))
+
+
 def prepare_data(
-    home: Home, names: Sequence[str], stage: str, target: Path, drop_faulty: bool = False
+    home: Home,
+    names: Sequence[str],
+    stage: str,
+    target: Path,
+    drop_faulty: bool = False,
+    held_out: HeldOut | None = None,
 ) -> PreparedData:
     """Write the rows of some datasets, one after the other, as clean JSONL that the engine takes.
 
     The engine hangs for ever on data it cannot use, so nothing reaches it but what is written here.
     Faulty rows are left out and counted when that was asked for; else the first one raises StudioError,
-    and nothing stays.
+    and nothing stays. Rows that are held out are appended to their own file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     sources: list[dict[str, Any]] = []
-    total = 0
-    try:
-        with target.open("w", encoding="utf-8") as file:
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(target.open("w", encoding="utf-8"))
+            other = opened.enter_context(held_out.target.open("a", encoding="utf-8")) if held_out else file
             for name in names:
-                path = existing_file(home, name, find_entry(home, name))
-                rows = dropped = 0
-                for _, _, row in iter_rows(home, name):
-                    if isinstance(row, Fault):
-                        if not drop_faulty:
-                            raise faulty(name, row)
-                        dropped += 1
-                        continue
-                    file.write(json.dumps(engine_row(row, stage), ensure_ascii=False) + "\n")
-                    rows += 1
-                source = {"name": name, "rows": rows, "sha256": file_hash(home, path)}
-                sources.append({**source, "dropped": dropped} if dropped else source)
-                total += rows
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        target.unlink(missing_ok=True)
-        raise StudioError("write_failed", path=str(target), reason=error.strerror or str(error)) from error
-    except StudioError:
-        target.unlink(missing_ok=True)
-        raise
-    return PreparedData(total, "messages", sources)
+                chosen = held_out.pick(name, _sound_rows(home, name)) if held_out else set[int]()
+                sources.append(_write_rows(home, name, stage, (file, other), chosen, drop_faulty))
+            for written in (file, other):
+                written.flush()
+                os.fsync(written.fileno())
+        except OSError as error:
+            target.unlink(missing_ok=True)
+            raise StudioError("write_failed", path=str(target), reason=error.strerror or str(error)) from error
+        except StudioError:
+            target.unlink(missing_ok=True)
+            raise
+    return PreparedData(sum(source["rows"] for source in sources), "messages", sources)
+
+
+def _write_rows(
+    home: Home, name: str, stage: str, files: tuple[IO[str], IO[str]], held_out: Set[int], drop_faulty: bool
+) -> dict[str, Any]:
+    """Write a dataset's rows into the first file, those held out into the second; returns its record."""
+    path = existing_file(home, name, find_entry(home, name))
+    rows = dropped = 0
+    for _, _, row in iter_rows(home, name):
+        if isinstance(row, Fault):
+            if not drop_faulty:
+                raise faulty(name, row)
+            dropped += 1
+            continue
+        files[rows in held_out].write(json.dumps(engine_row(row, stage), ensure_ascii=False) + "\n")
+        rows += 1
+    source: dict[str, Any] = {"name": name, "rows": rows, "sha256": file_hash(home, path)}
+    if dropped:
+        source["dropped"] = dropped
+    if held_out:
+        source["held_out"] = len(held_out)
+    return source
+
+
+def _sound_rows(home: Home, name: str) -> int:
+    rows, faulty_rows = count_rows(home, [name])[name]
+    return rows - faulty_rows
 
 
 def faulty(name: str, fault: Fault) -> StudioError:

@@ -18,7 +18,7 @@ from studio.actions.datasets import DatasetSummary, check_new_name, list_dataset
 from studio.actions.rows import existing_file, iter_rows
 from studio.actions.tokens import CHUNK_ROWS, dataset_stage
 from studio.actions.training_data import faulty
-from studio.core.doctor import FINDINGS, DataDoctor, Finding, question_key
+from studio.core.doctor import FINDINGS, LENGTH_FINDINGS, DataDoctor, Finding, question_key
 from studio.core.rows import Fault, Row
 from studio.core.writing import TARGETS, CannotWrite, engine_row, target_format
 from studio.errors import StudioError
@@ -32,11 +32,16 @@ FAULTY = "faulty"
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What the data doctor found; of kind `faulty` are the rows that cannot be trained on."""
+    """What the data doctor found; of kind `faulty` are the rows that cannot be trained on.
+
+    Near duplicates are looked for among the first NEAR_LIMIT_ROWS different rows; `saw_all_near` says whether that
+    was all of them.
+    """
 
     name: str
     rows: int
     findings: list[Finding]
+    saw_all_near: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +66,11 @@ def examine_dataset(
     doctor = DataDoctor(_questions(home, against), near=True, limit=max_seq_len)
     faulty = Finding(FAULTY)
     rows = 0
-    for line, _, codes in _examined(home, name, doctor, encoder):
+    for line, _, codes in _examined(home, name, doctor, encoder, max_seq_len):
         rows += 1
         if codes == [FAULTY]:
             faulty.add(line)
-    return Examination(name, rows, [*([faulty] if faulty.count else []), *doctor.findings()])
+    return Examination(name, rows, [*([faulty] if faulty.count else []), *doctor.findings()], doctor.saw_all_near)
 
 
 def clean_dataset(
@@ -81,7 +86,7 @@ def clean_dataset(
     unknown = [code for code in drop if code not in FINDINGS]
     if unknown:
         raise StudioError("unknown_finding", "drop", given=unknown[0], known=", ".join(FINDINGS))
-    if "too_long" in drop and (encoder is None or max_seq_len is None):
+    if LENGTH_FINDINGS & {*drop} and (encoder is None or max_seq_len is None):
         # Without a tokenizer no row has a length, and none would be left out.
         raise StudioError("no_length_limit", "drop")
     near = "near_duplicate" in drop
@@ -89,7 +94,7 @@ def clean_dataset(
     left_out: Counter[str] = Counter()
 
     def kept() -> Iterator[object]:
-        for _, raw, found in _examined(home, name, doctor, encoder):
+        for _, raw, found in _examined(home, name, doctor, encoder, max_seq_len):
             why = next((code for code in found if code == FAULTY or code in drop), None)
             if why:
                 left_out[why] += 1
@@ -99,7 +104,7 @@ def clean_dataset(
     done: dict[str, Any] = {"drop": [FAULTY, *drop]}
     if against:
         done["against"] = against
-    if "too_long" in drop and max_seq_len:
+    if LENGTH_FINDINGS & {*drop}:
         done["max_seq_len"] = max_seq_len
     return make_version(home, new_name, _same_entry(home, name), {**origin(home, name), **done}, kept, left_out)
 
@@ -167,19 +172,22 @@ def convert_dataset(home: Home, name: str, target: str, new_name: str) -> NewVer
 
 
 def _examined(
-    home: Home, name: str, doctor: DataDoctor, encoder: EncoderProcess | None
+    home: Home, name: str, doctor: DataDoctor, encoder: EncoderProcess | None, limit: int | None
 ) -> Iterator[tuple[int, object, list[str]]]:
-    """Every row with its line and what is wrong or doubtful about it; with an encoder also whether it is long."""
+    """Every row with its line and what is wrong or doubtful about it; with an encoder, by its length too."""
     stage = dataset_stage(home, name)
     rows = iter_rows(home, name)
     while chunk := list(islice(rows, CHUNK_ROWS)):
         sound = [row for _, _, row in chunk if isinstance(row, Row)]
-        tokens: Iterator[int | None] = repeat(None)
-        if encoder:
-            tokens = iter([total for _, _, total in encoder.lengths(stage, [engine_row(r, stage) for r in sound])])
+        fits: Iterator[tuple[int | None, bool]] = repeat((None, False))
+        if encoder and limit:
+            fits = iter(encoder.fits(stage, limit, [engine_row(row, stage) for row in sound]))
         for line, raw, row in chunk:
-            codes = [FAULTY] if isinstance(row, Fault) else doctor.look(line, row, next(tokens))
-            yield line, raw, codes
+            if isinstance(row, Fault):
+                yield line, raw, [FAULTY]
+                continue
+            tokens, skipped = next(fits)
+            yield line, raw, doctor.look(line, row, tokens, skipped=skipped)
 
 
 def _questions(home: Home, name: str | None) -> frozenset[bytes]:

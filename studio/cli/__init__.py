@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         problems = [f"{problem.field}: {word_problem(problem, language)}" for problem in error.problems]
         return _fail(flags, "\n".join(problems), problems=[plain(problem) for problem in error.problems])
     except StudioError as error:
-        return _fail(flags, word_error(error, language), code=error.code)
+        return _fail(flags, word_error(error, language), code=error.code, field=error.field, values=error.values)
     except KeyboardInterrupt:
         return _fail(flags, say("error.interrupted", language), code="interrupted")
     failed = answer.get("error")

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from studio.actions import chat, datasets, pipelines, rows, tokens, versions
 from studio.actions.home import DEMO_MODEL
-from studio.cli.output import Answer, end_progress, plain, show_progress
+from studio.cli.output import Answer, end_progress, plain, print_progress, show_progress
 from studio.core.statistics import suggested_length
 from studio.core.writing import TARGETS
 from studio.errors import StudioError
@@ -49,6 +49,8 @@ def add_dataset_commands(commands: Any, add: Callable[..., argparse.ArgumentPars
         command.add_argument("--max-seq-len", type=int, default=512)
         if command.prog.endswith("tokens"):
             command.add_argument("--row", type=int, default=1)
+        else:
+            command.add_argument("--progress", action="store_true", help=say("cli.progress"))
     preparing = add(data, "prepare", _datasets_prepare, "pipeline")
     preparing.add_argument("--as", dest="new_name", default="")
     preparing.add_argument("--model", default=DEMO_MODEL)
@@ -120,7 +122,7 @@ def _datasets_tokens(home: Home, flags: argparse.Namespace) -> Answer:
 
 
 def _datasets_measure(home: Home, flags: argparse.Namespace) -> Answer:
-    found = tokens.measure(home, flags.name, flags.model, show_progress)
+    found = tokens.measure(home, flags.name, flags.model, print_progress if flags.progress else show_progress)
     end_progress()
     total = found.lengths["total"]
     cut = {"truncated": found.truncated(flags.max_seq_len), "suggested": suggested_length(total)}

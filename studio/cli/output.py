@@ -1,5 +1,6 @@
 """What the commands print: plain values, and a progress bar on a terminal."""
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
@@ -28,6 +29,11 @@ def show_progress(done: int, total: int | None, told: str = "") -> None:
     filled = BAR_WIDTH * done // total if total else 0
     bar = "█" * filled + "░" * (BAR_WIDTH - filled)
     print(f"\r{bar} {done}/{total or '?'}  {told}   ", end="", file=sys.stderr)
+
+
+def print_progress(done: int, total: int) -> None:
+    """A line for whoever follows from another process."""
+    print(json.dumps({"done": done, "total": total}), file=sys.stderr, flush=True)
 
 
 def end_progress() -> None:

@@ -12,7 +12,19 @@ from typing import Any
 from studio.core.rows import Row
 
 # In the order in which they are told.
-FINDINGS = ("duplicate", "near_duplicate", "leak", "short_answer", "too_long", "email", "mobile", "identity")
+FINDINGS = (
+    "duplicate",
+    "near_duplicate",
+    "leak",
+    "short_answer",
+    "too_long",
+    "answer_cut",
+    "email",
+    "mobile",
+    "identity",
+)
+# What only a tokenizer and a length limit can tell.
+LENGTH_FINDINGS = frozenset({"too_long", "answer_cut"})
 # Two texts are almost the same when they share that much of their shingles (Jaccard similarity, estimated by
 # MinHash: Broder 1997), which takes a kilobyte a row.
 NEAR_SIMILARITY = 0.8
@@ -65,10 +77,15 @@ class NearDuplicates:
         self._index = _datasketch.MinHashLSH(threshold=NEAR_SIMILARITY, num_perm=NEAR_PERMUTATIONS)
         self._kept: list[Any] = []
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more texts are remembered, and later ones are not looked at."""
+        return len(self._kept) >= NEAR_LIMIT_ROWS
+
     def is_near(self, row: Row) -> bool:
         """Whether the row is almost one of those before; it is remembered when it is not."""
         shingles = _shingles(row)
-        if not shingles or len(self._kept) >= NEAR_LIMIT_ROWS:
+        if not shingles or self.is_full:
             return False
         sketch = _datasketch.MinHash(num_perm=NEAR_PERMUTATIONS, scheme="affine32")
         sketch.update_batch(shingles)
@@ -84,7 +101,7 @@ class DataDoctor:
     """Looks at rows one after the other; memory is 16 bytes a row, and that of `NearDuplicates` where asked for.
 
     `held_out` are question keys of the evaluation set: a row that asks one of them has leaked. `limit` is the
-    `max_seq_len` in tokens beyond which a row is too long.
+    `max_seq_len` in tokens beyond which a row is too long; one that the engine skips for it is `answer_cut`.
     """
 
     def __init__(self, held_out: Set[bytes] = frozenset(), *, near: bool = False, limit: int | None = None) -> None:
@@ -94,11 +111,16 @@ class DataDoctor:
         self._seen: set[bytes] = set()
         self._findings = {code: Finding(code) for code in FINDINGS}
 
-    def look(self, line: int, row: Row, tokens: int | None = None) -> list[str]:
+    @property
+    def saw_all_near(self) -> bool:
+        """Whether every row was compared with those before, where that was asked for."""
+        return not (self._near and self._near.is_full)
+
+    def look(self, line: int, row: Row, tokens: int | None = None, *, skipped: bool = False) -> list[str]:
         """What is doubtful about this row, of so many tokens; remembered for `findings`."""
         codes = list(self._doubts(row))
         if self._limit is not None and tokens is not None and tokens > self._limit:
-            codes.append("too_long")
+            codes += ["too_long", *(["answer_cut"] if skipped else [])]
         for code in codes:
             self._findings[code].add(line)
         return codes

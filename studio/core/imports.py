@@ -6,7 +6,7 @@ dropped without a word.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from studio.core.arguments import engine_arguments
 from studio.core.options import OPTIONS_BY_NAME
@@ -37,10 +37,12 @@ RENAMED: Mapping[str, tuple[str, ...]] = {
     "preprocessing_num_workers": ("dataset_num_proc",),
     "loraplus_lr_ratio": ("lora_plus_scale",),
     "use_rslora": ("rslora",),
+    "val_size": ("eval_share",),
+    "interleave_probs": ("dataset_weights",),
 }
 # LLaMA-Factory's names of one more kind.
 STAGES = {"sft": "SFT", "dpo": "DPO", "pt": "PT"}
-METHODS = {"lora": "LoRA", "full": "full"}
+METHODS = {"lora": "LoRA", "full": "full", "freeze": "freeze"}
 # Set by the studio or meaningless beside it; the run is the same without.
 OTHERS_SET_HERE = frozenset(
     {"overwrite_output_dir", "plot_loss", "overwrite_cache", "dataset_dir", "run_name", "do_predict", "do_export"}
@@ -102,6 +104,12 @@ def _bf16(value: Any) -> dict[str, Any]:
     return {"compute_type": "bf16"} if _is_on(value) else {"compute_type": "float32"}
 
 
+def _all_or_names(value: Any) -> str:
+    """LLaMA-Factory says `all` where we say nothing."""
+    given = ",".join(map(str, cast("list[Any]", value))) if isinstance(value, list) else str(value or "")
+    return "" if given.strip() == "all" else given
+
+
 def _no_counterpart(value: Any) -> dict[str, Any]:
     return {}
 
@@ -117,8 +125,7 @@ _SPECIAL: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "bf16": _bf16,
     # The engine renders with the chat template of the model's tokenizer.
     "template": _no_counterpart,
-    # The engine takes these and ignores them: alpha is twice the rank, the layers are its own choice.
-    "lora_alpha": _no_counterpart,
-    "lora_target": _no_counterpart,
+    "lora_target": lambda value: {"lora_target_modules": _all_or_names(value)},
+    "freeze_trainable_modules": lambda value: {"freeze_trainable_modules": _all_or_names(value)},
     "fp16": lambda value: {} if _is_on(value) else {"compute_type": "float32"},
 }

@@ -4,22 +4,28 @@ Widgets, texts, checks, the engine's config and `docs/options.md` all come from 
 engine's own argument name.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from studio.errors import Problem
 
 STAGES = ("PT", "SFT", "DPO")
-METHODS = ("full", "lora")
+METHODS = ("full", "lora", "freeze")
 TRUE_WORDS = frozenset({"true", "yes", "on", "1"})
 FALSE_WORDS = frozenset({"false", "no", "off", "0"})
+
+MODULE_NAME = re.compile(r"\w+(\.\w+)*")
 
 OptionValue = int | float | bool | str
 
 
 @dataclass(frozen=True, slots=True)
 class OptionSpec:
-    """What may be asked for one option: its kind, bounds and choices, and for which stages and methods."""
+    """What may be asked for one option: its kind, bounds and choices, and for which stages and methods.
+
+    Not `sent` are those that the engine has no working key for: the studio does them itself, or through the hook.
+    """
 
     name: str
     kind: str
@@ -31,6 +37,7 @@ class OptionSpec:
     stages: tuple[str, ...] = STAGES
     methods: tuple[str, ...] = METHODS
     above_minimum: bool = False
+    sent: bool = True
 
     def applies_to(self, stage: str, method: str) -> bool:
         return stage in self.stages and method in self.methods
@@ -50,6 +57,10 @@ DPO_LOSSES = (
 )
 SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup", "polynomial")
 
+MIX_STRATEGIES = ("concat", "interleave_under", "interleave_over", "random")
+# Weights of the frozen base in 4 or 8 bits, while the adapter learns in bf16 (QLoRA: Dettmers et al. 2023).
+QUANTISED_TYPES = ("nf4", "wint8", "wint4")
+
 OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec("learning_rate", "float", 0.003, "learning", 0, 1, above_minimum=True),
     OptionSpec("num_train_epochs", "float", 16.0, "learning", 0, 10_000, above_minimum=True),
@@ -63,17 +74,25 @@ OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec("max_grad_norm", "float", 1.0, "schedule", 0, 1000),
     OptionSpec("seed", "int", 42, "schedule", 0, 2**31 - 1),
     OptionSpec("lora_rank", "int", 32, "lora", 1, 1024, methods=("lora",)),
+    OptionSpec("lora_alpha", "int", 0, "lora", 0, 65_536, methods=("lora",), sent=False),
+    OptionSpec("lora_target_modules", "names", "", "lora", methods=("lora",), sent=False),
     OptionSpec("rslora", "bool", False, "lora", methods=("lora",)),
     OptionSpec("lora_plus_scale", "float", 1.0, "lora", 0, 1000, methods=("lora",), above_minimum=True),
+    OptionSpec("freeze_trainable_layers", "int", 2, "freeze", -1000, 1000, methods=("freeze",), sent=False),
+    OptionSpec("freeze_trainable_modules", "names", "", "freeze", methods=("freeze",), sent=False),
+    OptionSpec("freeze_extra_modules", "names", "", "freeze", methods=("freeze",), sent=False),
     OptionSpec("loss_type", "choice", "sigmoid", "preference", choices=DPO_LOSSES, stages=("DPO",)),
     OptionSpec("beta", "float", 0.1, "preference", 0, 100, stages=("DPO",), above_minimum=True),
+    OptionSpec("eval_share", "float", 0.0, "mixing", 0, 0.5, sent=False),
+    OptionSpec("mix_strategy", "choice", "concat", "mixing", choices=MIX_STRATEGIES),
+    OptionSpec("dataset_weights", "numbers", "", "mixing", sent=False),
     OptionSpec("logging_steps", "int", 1, "saving", 1, 1_000_000),
     OptionSpec("eval_steps", "int", 100, "saving", 1, 10_000_000),
     OptionSpec("save_steps", "int", 200, "saving", 1, 10_000_000),
     OptionSpec("save_total_limit", "int", 2, "saving", 1, 10_000),
     OptionSpec("packing", "bool", False, "speed", stages=("PT", "SFT")),
     OptionSpec("device", "choice", "cpu", "speed", choices=("cpu", "gpu")),
-    OptionSpec("compute_type", "choice", "float32", "speed", choices=("float32", "bf16")),
+    OptionSpec("compute_type", "choice", "float32", "speed", choices=("float32", "bf16", *QUANTISED_TYPES)),
 )
 OPTIONS_BY_NAME: Mapping[str, OptionSpec] = {spec.name: spec for spec in OPTIONS}
 
@@ -92,6 +111,10 @@ def read_option(spec: OptionSpec, given: object) -> OptionValue | Problem:
             value = _read_int(given)
         case "float":
             value = _read_float(given)
+        case "names":
+            value = _read_names(given)
+        case "numbers":
+            value = _read_numbers(given)
         case _:
             value = given if isinstance(given, str) and given in spec.choices else None
     if value is None:
@@ -128,6 +151,23 @@ def _read_float(given: object) -> float | None:
         return None
     # float() takes "nan" and "inf", which no option means.
     return value if value - value == 0 else None
+
+
+def _read_names(given: object) -> str | None:
+    """Names of modules, with commas between: `qkv_proj,o_proj`."""
+    names = list_names(str(given or ""))
+    return ",".join(names) if all(MODULE_NAME.fullmatch(name) for name in names) else None
+
+
+def _read_numbers(given: object) -> str | None:
+    """Numbers above 0, with commas between: `0.7,0.3`."""
+    numbers = [_read_float(part) for part in list_names(str(given or ""))]
+    return ",".join(f"{number:.12g}" for number in numbers if number) if all(n and n > 0 for n in numbers) else None
+
+
+def list_names(text: str) -> list[str]:
+    """The parts of a text between commas or spaces."""
+    return text.replace(",", " ").split()
 
 
 def _read_int(given: object) -> int | None:

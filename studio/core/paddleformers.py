@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.core.command import Command
-from studio.core.options import OPTIONS, OptionValue
+from studio.core.options import OPTIONS, OptionValue, list_names
 
 NAME = "paddleformers"
 
@@ -30,7 +30,6 @@ RESERVED_KEYS = frozenset(
         "evaluation_strategy",
         "disable_tqdm",
         "load_best_model_at_end",
-        "lora_alpha",
         "lora",
         "save_hf_steps",
     }
@@ -46,10 +45,10 @@ GPU_ATTENTION = "flashmask"
 
 @dataclass(frozen=True, slots=True)
 class TrainFiles:
-    """The absolute paths a training config names."""
+    """The absolute paths a training config names; several files of training data are mixed by the engine."""
 
     output: str
-    train_data: str
+    train_data: tuple[str, ...]
     eval_data: str | None
     data_type: str
     visualdl: str
@@ -72,10 +71,10 @@ def engine_config(
     config: dict[str, Any] = {
         "model_name_or_path": model,
         "stage": stage,
-        "fine_tuning": {"full": "full", "lora": "LoRA"}[method],
-        "train_dataset_path": files.train_data,
-        "train_dataset_type": files.data_type,
-        "train_dataset_prob": "1.0",
+        "fine_tuning": "LoRA" if method == "lora" else "full",
+        "train_dataset_path": ",".join(files.train_data),
+        "train_dataset_type": ",".join([files.data_type] * len(files.train_data)),
+        "train_dataset_prob": ",".join(_weights(options, len(files.train_data))),
         "output_dir": files.output,
         "logging_dir": files.visualdl,
         "report_to": ["visualdl"],
@@ -92,7 +91,11 @@ def engine_config(
     }
     if on_cpu:
         config.update(CPU_KEYS)
-    config.update({spec.name: options[spec.name] for spec in OPTIONS if spec.applies_to(stage, method)})
+    config.update(
+        {spec.name: options[spec.name] for spec in OPTIONS if spec.sent and spec.applies_to(stage, method)}
+    )
+    if len(files.train_data) == 1:
+        config["mix_strategy"] = "concat"
     if files.eval_data is None:
         config["do_eval"] = False
         config["evaluation_strategy"] = "no"
@@ -107,6 +110,28 @@ def engine_config(
     config.update(extra)
     config["custom_register_path"] = files.hook
     return config
+
+
+def _weights(options: Mapping[str, OptionValue], files: int) -> list[str]:
+    """How much of each file there shall be; the engine makes them add up to 1."""
+    given = list_names(str(options["dataset_weights"]))
+    return given if len(given) == files else ["1.0"] * files
+
+
+def hook_settings(method: str, options: Mapping[str, OptionValue]) -> dict[str, Any]:
+    """What `studio.engine.hook` does that the engine has no working key for."""
+    settings: dict[str, Any] = {}
+    if method == "lora":
+        # The engine takes `lora_alpha`, and overwrites it with twice the rank (4 with rsLoRA).
+        settings["lora_alpha"] = int(options["lora_alpha"]) or None
+        settings["lora_target_modules"] = list_names(str(options["lora_target_modules"]))
+    if method == "freeze":
+        settings["train_only"] = {
+            "layers": int(options["freeze_trainable_layers"]),
+            "modules": list_names(str(options["freeze_trainable_modules"])),
+            "extra": list_names(str(options["freeze_extra_modules"])),
+        }
+    return settings
 
 
 def planned_steps(rows: int, options: Mapping[str, OptionValue]) -> int:

@@ -24,7 +24,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from studio.core.doctor import FINDINGS
+from studio.core.doctor import FINDINGS, LENGTH_FINDINGS
 from studio.core.rows import Row, Turn
 from studio.core.statistics import KINDS, detect_language
 from studio.errors import Problem
@@ -33,7 +33,7 @@ PARTS = KINDS
 STRATA = ("none", "language", "turns", "source")
 TOP_KEYS = frozenset({"sources", "seed", "rows", "steps", "split", "format"})
 # How long a row may be is the matter of a `length` step.
-DROPPABLE = frozenset(FINDINGS) - {"too_long"}
+DROPPABLE = frozenset(FINDINGS) - LENGTH_FINDINGS
 SOURCE_KEYS = frozenset({"dataset", "weight"})
 DEFAULT_SEED = 42
 SEPARATOR = "\n"

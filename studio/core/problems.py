@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.core.arguments import read_argument
-from studio.core.options import METHODS, OPTIONS, OPTIONS_BY_NAME, STAGES, OptionValue, read_option
+from studio.core.options import (
+    METHODS,
+    OPTIONS,
+    OPTIONS_BY_NAME,
+    QUANTISED_TYPES,
+    STAGES,
+    OptionValue,
+    list_names,
+    read_option,
+)
 from studio.core.paddleformers import RESERVED_KEYS
 from studio.core.request import TrainRequest
 from studio.errors import Problem
@@ -38,6 +47,7 @@ def find_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
         *_choice_problems(request),
         *_name_problems(request.name, facts),
         *_option_problems(request, facts),
+        *_together_problems(request),
         *_extra_problems(request.extra),
         *_disk_problems(facts),
     ]
@@ -109,8 +119,37 @@ def _option_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem
     device = request.options.get("device", OPTIONS_BY_NAME["device"].default)
     if device == "gpu" and facts.gpus == 0:
         found.append(Problem("device", "no_gpu"))
-    if device == "cpu" and request.options.get("compute_type") == "bf16":
+    if device == "cpu" and request.options.get("compute_type") in ("bf16", *QUANTISED_TYPES):
         found.append(Problem("compute_type", "bf16_on_cpu"))
+    return found
+
+
+def _together_problems(request: TrainRequest) -> list[Problem]:
+    """What is right by itself and cannot be together."""
+    try:
+        options = checked_options(request)
+    except ValueError:
+        # An option is wrong by itself, which is told.
+        return []
+    found: list[Problem] = []
+    weights = list_names(str(options["dataset_weights"]))
+    if weights and options["mix_strategy"] == "concat":
+        found.append(Problem("dataset_weights", "weights_need_mixing"))
+    elif weights and len(weights) != len(request.datasets):
+        counts = {"count": len(weights), "datasets": len(request.datasets)}
+        found.append(Problem("dataset_weights", "weights_count", counts))
+    if options["mix_strategy"] == "random" and len(request.datasets) > 1 and int(options["max_steps"]) <= 0:
+        found.append(Problem("max_steps", "random_needs_steps"))
+    if options["eval_share"] and request.eval_dataset:
+        found.append(Problem("eval_share", "eval_twice", {"given": request.eval_dataset}))
+    if (
+        request.method == "freeze"
+        and not options["freeze_trainable_layers"]
+        and not options["freeze_extra_modules"]
+    ):
+        found.append(Problem("freeze_trainable_layers", "nothing_to_train"))
+    if options["compute_type"] in QUANTISED_TYPES and request.method != "lora":
+        found.append(Problem("compute_type", "quantised_needs_lora", {"given": options["compute_type"]}))
     return found
 
 

@@ -1,9 +1,9 @@
 """`python -m studio.engine.encode MODEL`: rows as the model sees them, by PaddleFormers' own datasets.
 
-A line of standard input is a request, `{"stage", "max_seq_len", "rows", "lengths"}` with rows as
-`studio.core.writing.engine_row` writes them; a line of standard output is its answer, one object a row:
-`[prompt, response, total]` tokens where only lengths are asked for, else what `EncodedRow` holds. Ends when
-standard input does, so it cannot outlive whoever asked.
+A line of standard input is a request, `{"ask", "stage", "max_seq_len", "rows"}` with rows as
+`studio.core.writing.engine_row` writes them; a line of standard output is its answer, one object a row: for
+`lengths` `[prompt, response, total]` tokens, for `fits` `[total, skipped]`, for `rows` what `EncodedRow` holds.
+Ends when standard input does, so it cannot outlive whoever asked.
 """
 
 import json
@@ -71,6 +71,11 @@ class RowEncoder:
         response = sum(label != IGNORED for label in labels)
         total = len(sequence.token_ids)
         return [max(0, total - response), response, total]
+
+    def fits(self, row: dict[str, Any], stage: str, max_seq_len: int) -> tuple[int, bool]:
+        """Tokens of a row, and whether the engine skips it for nothing of its answer is left at that length."""
+        total = self.lengths(row, stage)[-1]
+        return total, total > max_seq_len and self._sequence(row, stage, max_seq_len) is None
 
     def encode(self, row: dict[str, Any], stage: str, max_seq_len: int) -> EncodedRow:
         """What the engine feeds of a row, and the whole row in pieces to look at."""
@@ -187,10 +192,12 @@ def _dataset_config(tokenizer: Any, stage: str, max_seq_len: int) -> dict[str, A
 
 
 def _answer(encoder: RowEncoder, request: dict[str, Any]) -> list[Any]:
-    stage = request["stage"]
-    if request.get("lengths"):
-        return [encoder.lengths(row, stage) for row in request["rows"]]
-    return [asdict(encoder.encode(row, stage, request["max_seq_len"])) for row in request["rows"]]
+    stage, rows = request["stage"], request["rows"]
+    if request["ask"] == "lengths":
+        return [encoder.lengths(row, stage) for row in rows]
+    if request["ask"] == "fits":
+        return [encoder.fits(row, stage, request["max_seq_len"]) for row in rows]
+    return [asdict(encoder.encode(row, stage, request["max_seq_len"])) for row in rows]
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Our door into the engine: PaddleFormers runs this file when `custom_register_path` names it.
 
 It applies the fixes and adds one trainer callback, which appends `<output_dir>/studio/metrics.jsonl`,
-reports phases, and saves and stops when `<output_dir>/studio/stop` appears or SIGTERM comes. Without that
-one key the config is a plain PaddleFormers config.
+reports phases, and saves and stops when `<output_dir>/studio/stop` appears or SIGTERM comes. `hook.json` beside
+the config says what else it does. Without that one key the config is a plain PaddleFormers config.
 """
 
 import json
@@ -18,9 +18,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from paddleformers.trainer import trainer as engine_trainer
 from paddleformers.trainer.trainer_callback import TrainerCallback
 
+from studio.engine.adjust import train_only, use_lora_settings
 from studio.engine.fixes import apply_fixes
 
 TOKENS_PER_S = "interval_tokens_per_second_per_device"
+
+
+def _read_settings() -> dict[str, Any]:
+    """`hook.json` beside the config that the engine was started with; an export has none."""
+    for argument in sys.argv[1:]:
+        if argument.endswith(".yaml"):
+            path = Path(argument).with_name("hook.json")
+            return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {}
+
+
+SETTINGS = _read_settings()
 
 
 class StudioCallback(TrainerCallback):
@@ -31,6 +44,10 @@ class StudioCallback(TrainerCallback):
         self._folder = Path()
         self._terminated = False
         self._phase = ""
+
+    def on_init_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if "train_only" in SETTINGS:
+            train_only(model, SETTINGS["train_only"])
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._folder = Path(args.output_dir) / "studio"
@@ -103,5 +120,7 @@ def _numbers(logs: Any) -> dict[str, float]:
 
 
 apply_fixes()
+if SETTINGS.get("lora_alpha") or SETTINGS.get("lora_target_modules"):
+    use_lora_settings(SETTINGS["lora_alpha"], SETTINGS["lora_target_modules"])
 if not any(callback is StudioCallback for callback in engine_trainer.DEFAULT_CALLBACKS):
     engine_trainer.DEFAULT_CALLBACKS.append(StudioCallback)  # pyright: ignore[reportArgumentType]

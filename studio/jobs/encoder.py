@@ -47,12 +47,17 @@ class EncoderProcess:
 
     def lengths(self, stage: str, rows: Sequence[object]) -> list[tuple[int, int, int]]:
         """Tokens of each row: prompt, response, total. Raises JobFailed."""
-        answer = self._ask({"stage": stage, "rows": rows, "lengths": True})
+        answer = self._ask({"ask": "lengths", "stage": stage, "rows": rows})
         return [(prompt, response, total) for prompt, response, total in answer]
+
+    def fits(self, stage: str, max_seq_len: int, rows: Sequence[object]) -> list[tuple[int, bool]]:
+        """Tokens of each row, and whether the engine skips it as its whole answer is cut off. Raises JobFailed."""
+        answer = self._ask({"ask": "fits", "stage": stage, "max_seq_len": max_seq_len, "rows": rows})
+        return [(total, skipped) for total, skipped in answer]
 
     def encode(self, stage: str, max_seq_len: int, rows: Sequence[object]) -> list[dict[str, Any]]:
         """Each row as `studio.engine.encode.EncodedRow` holds it. Raises JobFailed."""
-        return self._ask({"stage": stage, "max_seq_len": max_seq_len, "rows": rows})
+        return self._ask({"ask": "rows", "stage": stage, "max_seq_len": max_seq_len, "rows": rows})
 
     def stop(self) -> None:
         """End the process, also in the middle of an answer."""

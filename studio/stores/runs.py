@@ -37,6 +37,10 @@ class RunPaths:
         return self.job / "train.yaml"
 
     @property
+    def hook(self) -> Path:
+        return self.job / "hook.json"
+
+    @property
     def data(self) -> Path:
         return self.job / "data"
 

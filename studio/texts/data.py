@@ -151,6 +151,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The tokenizer of this model cannot be used: {reason}.",
         "无法使用该模型的分词器：{reason}。",
     ),
+    "error.measuring_failed": ("Measuring ended before its end: {reason}.", "统计未完成即结束：{reason}。"),
+    "error.changed_meanwhile": (
+        "{given} or its model was changed while it was measured. Measure it again.",
+        "统计期间 {given} 或模型发生了变化，请重新统计。",
+    ),
     "error.nothing_to_inspect": ("Upload a file or give a path first.", "请先上传文件或填写路径。"),
     "error.outside_roots": (
         "{given} lies outside of the folders that the page may read ({roots})."
@@ -281,6 +286,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "finding.duplicate": ("seen before, word for word", "与前面的行完全重复"),
     "finding.near_duplicate": ("seen before, almost word for word", "与前文几乎相同"),
     "finding.too_long": ("longer than the length limit", "超过长度限制"),
+    "finding.answer_cut": ("whole answer beyond the length limit", "回答完全超出长度限制"),
     "finding.leak": ("question of the evaluation set", "评估集中的问题"),
     "finding.short_answer": ("answer of one character", "回答只有一个字符"),
     "finding.email": ("e-mail address", "电子邮箱地址"),

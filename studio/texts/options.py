@@ -4,6 +4,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "group.learning": ("Learning", "学习"),
     "group.schedule": ("Schedule and regularisation", "调度与正则"),
     "group.lora": ("LoRA", "LoRA"),
+    "group.freeze": ("Freeze", "冻结训练"),
+    "group.mixing": ("Mixing and holding out data", "数据混合与留出"),
     "group.preference": ("Preference (DPO)", "偏好对齐（DPO）"),
     "group.saving": ("Logging, evaluation, checkpoints", "日志、评估与检查点"),
     "group.speed": ("Device and speed", "设备与速度"),
@@ -58,8 +60,48 @@ TEXTS: dict[str, tuple[str, str]] = {
     "option.seed.help": ("The same seed gives the same run.", "相同的种子得到相同的训练。"),
     "option.lora_rank": ("LoRA rank", "LoRA 秩"),
     "option.lora_rank.help": (
-        "Width of the adapter: more capacity, more memory. The scale is 2 × rank.",
-        "适配器的宽度：越大容量越大、显存越多。缩放系数为 2 × 秩。",
+        "Width of the adapter: more capacity, more memory.",
+        "适配器的宽度：越大容量越大、显存越多。",
+    ),
+    "option.lora_alpha": ("LoRA alpha", "LoRA alpha"),
+    "option.lora_alpha.help": (
+        "The adapter is scaled by alpha / rank. 0 is the engine's own: 2 × rank, or 4 with rsLoRA.",
+        "适配器按 alpha / 秩 缩放。0 表示引擎默认：2 × 秩；rsLoRA 时为 4。",
+    ),
+    "option.lora_target_modules": ("LoRA modules", "LoRA 模块"),
+    "option.lora_target_modules.help": (
+        "Names such as qkv_proj,o_proj or mlp; empty is every linear layer of the blocks.",
+        "例如 qkv_proj,o_proj 或 mlp；留空表示各层的全部线性模块。",
+    ),
+    "option.freeze_trainable_layers": ("Layers that learn", "参与训练的层数"),
+    "option.freeze_trainable_layers.help": (
+        "The last 2, say; −2 is the first two. All others stay as they are.",
+        "例如最后 2 层；−2 表示最前两层，其余保持不变。",
+    ),
+    "option.freeze_trainable_modules": ("Modules in them", "层内模块"),
+    "option.freeze_trainable_modules.help": (
+        "Names such as self_attn or mlp.down_proj; empty is all of them.",
+        "例如 self_attn 或 mlp.down_proj；留空表示全部。",
+    ),
+    "option.freeze_extra_modules": ("Besides the layers", "层外模块"),
+    "option.freeze_extra_modules.help": (
+        "What else learns, such as embed_tokens or norm.",
+        "另外参与训练的部分，例如 embed_tokens 或 norm。",
+    ),
+    "option.eval_share": ("Held out for evaluation", "留作评估的比例"),
+    "option.eval_share.help": (
+        "Share of the rows, such as 0.1, picked by the seed; 0 where an evaluation set is chosen.",
+        "按随机种子抽取的行比例，例如 0.1；已选评估集时填 0。",
+    ),
+    "option.mix_strategy": ("Mixing", "混合方式"),
+    "option.mix_strategy.help": (
+        "Of several datasets: all rows of each, or by weights until the first (under) or the last (over) is used up.",
+        "多个数据集：全部拼接，或按权重混合，直到最先（under）或最后（over）一个用完。",
+    ),
+    "option.dataset_weights": ("Weights", "权重"),
+    "option.dataset_weights.help": (
+        "One number a dataset in their order, such as 0.7,0.3; empty weighs them alike.",
+        "按数据集顺序各填一个数，例如 0.7,0.3；留空则相同。",
     ),
     "option.rslora": ("rsLoRA", "rsLoRA"),
     "option.rslora.help": (
@@ -92,7 +134,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "option.device.help": ("Where the run computes.", "训练所用的设备。"),
     "option.compute_type": ("Precision", "精度"),
     "option.compute_type.help": (
-        "float32 on a CPU; bf16 halves the memory on a GPU.",
-        "CPU 上用 float32；GPU 上 bf16 显存减半。",
+        "float32 on a CPU; bf16 halves the memory on a GPU; nf4, wint8 and wint4 store the base of a LoRA smaller.",
+        "CPU 上用 float32；GPU 上 bf16 显存减半；nf4、wint8、wint4 进一步压缩 LoRA 的底座。",
     ),
 }

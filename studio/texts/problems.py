@@ -84,6 +84,50 @@ TEXTS: dict[str, tuple[str, str]] = {
         "名为 {given} 的运行已存在。请换一个名称。",
     ),
     "problem.unknown_option": ("There is no option called {given}.", "没有名为 {given} 的选项。"),
+    "problem.not_names": (
+        "“{given}” is no list of module names. Give some such as qkv_proj,o_proj.",
+        "“{given}” 不是模块名列表。请填写例如 qkv_proj,o_proj。",
+    ),
+    "problem.not_numbers": (
+        "“{given}” is no list of numbers above 0. Give some such as 0.7,0.3.",
+        "“{given}” 不是大于 0 的数字列表。请填写例如 0.7,0.3。",
+    ),
+    "problem.weights_need_mixing": (
+        "With concat every row of each dataset is taken, and weights mean nothing. Choose another mixing.",
+        "concat 会使用每个数据集的全部行，权重不起作用。请选择其他混合方式。",
+    ),
+    "problem.random_needs_steps": (
+        "With random mixing an epoch has no end. Say after how many steps the run ends.",
+        "随机混合没有轮次的概念。请填写训练步数。",
+    ),
+    "problem.weights_count": (
+        "There are {count} weights for {datasets} datasets. Give one each.",
+        "{datasets} 个数据集却有 {count} 个权重。请各填一个。",
+    ),
+    "problem.eval_twice": (
+        "{given} is chosen for evaluation, so nothing is held out. Choose no evaluation set, or hold out 0.",
+        "已选择 {given} 作为评估集，不再留出数据。请不选评估集，或把比例设为 0。",
+    ),
+    "problem.nothing_to_train": (
+        "Nothing would learn. Let some layers learn, or name a module besides them.",
+        "没有任何参数参与训练。请设置层数，或填写层外模块。",
+    ),
+    "problem.quantised_needs_lora": (
+        "Weights of {given} cannot learn by themselves. Choose LoRA, or another precision.",
+        "{given} 权重本身无法训练。请选择 LoRA，或更换精度。",
+    ),
+    "problem.nothing_held_out": (
+        "No dataset has two rows, so nothing can be held out. Hold out 0.",
+        "没有数据集包含两行以上，无法留出。请填 0。",
+    ),
+    "problem.rows_held_out": (
+        "{count} of {rows} rows are held out for evaluation.",
+        "{rows} 行中留出 {count} 行用于评估。",
+    ),
+    "problem.steps_mixed": (
+        "{rows} rows are mixed by weights; the engine counts the steps when it starts.",
+        "{rows} 行按权重混合；步数由引擎在启动时计算。",
+    ),
     "problem.no_gpu": (
         "This machine has no NVIDIA GPU that the driver shows. Choose cpu.",
         "本机没有驱动可见的 NVIDIA GPU。请选择 cpu。",
@@ -203,6 +247,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cli.datasets_faulty": ("list the rows that cannot be trained on", "列出无法训练的行"),
     "cli.datasets_tokens": ("show a row as the model sees it", "查看模型所见的一行"),
     "cli.datasets_measure": ("statistics with a model's tokenizer", "用模型的分词器统计"),
+    "cli.progress": ("print progress as JSON lines on standard error", "在标准错误输出 JSON 格式的进度"),
     "cli.mapping": (
         "how the rows are read, as JSON in dataset_info.json terms, or a file of it",
         "行的读取方式：dataset_info.json 格式的 JSON，或含该 JSON 的文件",

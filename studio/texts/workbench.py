@@ -50,6 +50,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "versions.convert": ("Convert", "转换"),
     "versions.examined": ("{rows} rows of {name} examined.", "已检查 {name} 的 {rows} 行。"),
     "versions.found": ("{count} rows: {what} (lines {lines})", "{count} 行：{what}（第 {lines} 行）"),
+    "versions.near_limit": (
+        "Rows that are almost the same were looked for among the first {rows} different rows only.",
+        "仅在前 {rows} 个不同的行中查找了几乎相同的行。",
+    ),
     "versions.sound": ("Nothing doubtful was found.", "没有发现可疑的行。"),
     "versions.left_out": ("{count} rows left out: {what}", "去除 {count} 行：{what}"),
     "dataset.chosen": ("preferred", "更好"),
@@ -115,6 +119,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "statistics.suggested": ("Suggested length", "建议长度"),
     "statistics.suggested.help": ("The suggested length fits 99 % of the rows.", "建议长度可容纳 99% 的行。"),
     "statistics.turns": ("Turns", "轮次"),
+    "statistics.turns_of": ("{count} turns", "{count} 轮"),
     "statistics.languages": ("Languages", "语言"),
     "statistics.empty": ("Empty fields", "空字段"),
     "statistics.none": ("none", "无"),

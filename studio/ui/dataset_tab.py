@@ -2,6 +2,8 @@
 
 import html
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -27,6 +29,28 @@ PAGE_SIZE = 5
 TOKENS = "tokens"
 VIEWS = (("dataset.as_conversation", "conversation"), ("dataset.as_rows", "rows"), ("dataset.as_tokens", TOKENS))
 DEFAULT_LENGTH = "512"
+STAY, JUMP, BACK, FORWARD = "stay", "jump", "back", "forward"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a browser looks at: a page of a dataset, among all its rows or among those searched for."""
+
+    dataset: str | None = None
+    page: int = 1
+    search: str = ""
+    faulty: bool = False
+
+
+def find_place(how: str, last: Place, dataset: str | None, search: str, faulty: bool, row: str) -> Place:
+    """Where a step leads: another dataset and another search begin at page 1; `row` counts among all rows."""
+    if dataset != last.dataset:
+        return Place(dataset)
+    if how == JUMP and row.strip().isdigit():
+        return Place(dataset, max(1, -(-int(row) // PAGE_SIZE)))
+    if (search, faulty) != (last.search, last.faulty):
+        return Place(dataset, 1, search, faulty)
+    return replace(last, page=max(1, last.page + {BACK: -1, FORWARD: 1}.get(how, 0)))
 
 
 def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
@@ -40,9 +64,7 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
 
     with words.on(gr.Tab(say("dataset.tab"), id="dataset"), label="dataset.tab") as tab:
         # Inside of the tab: Gradio numbers the tabs by their place among all children.
-        opened = gr.State(None)
-        number = gr.State(1)
-        asked = gr.State(("", False))
+        place = gr.State(Place())
         table = gr.HTML(elem_classes="plain", elem_id="dataset-table")
         with gr.Row():
             with gr.Column(scale=6, min_width=320):
@@ -87,44 +109,37 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
         found, failed = attempt(lambda: list_datasets(home), spoken)
         return failed or _table(found, spoken)
 
-    def show(
+    def turn(
+        how: str,
         chosen: str | None,
         kind: str,
-        at: int,
         text: str,
         faulty: bool,
+        row: str,
         folder: str | None,
         length: str,
         spoken: str,
+        last: Place,
     ) -> Any:
+        """Where the person goes, and the rows that are there."""
+        place = find_place(how, last, chosen, text, faulty, row)
+        # Another dataset and a jump end searching and filtering; another dataset also what was found in the last.
+        fields = ("", False) if (place.search, place.faulty) != (text, faulty) else (gr.skip(), gr.skip())
+        left = ("", "") if place.dataset != last.dataset else (gr.skip(), gr.skip())
         if not chosen:
-            return "", 1
+            return "", place, *fields, *left
 
-        def act() -> tuple[str, int]:
-            found = read_page(home, chosen, at, PAGE_SIZE, text, faulty)
+        def act() -> tuple[str, Place]:
+            found = read_page(home, chosen, place.page, PAGE_SIZE, place.search, place.faulty)
+            there = replace(place, page=found.page)
             if kind != TOKENS:
-                return show_page(found, kind, spoken), found.page
+                return show_page(found, kind, spoken), there
             limit = refuse_bad_length(length)
             seen = see_rows(home, parts.encoders, chosen, found.numbers, folder or "", limit)
-            return show_seen(found, seen, limit, spoken), found.page
+            return show_seen(found, seen, limit, spoken), there
 
         shown, failed = attempt(act, spoken)
-        return (failed, 1) if failed else shown
-
-    def turn_to(chosen: str | None, last: str | None, kind: str, at: int, text: str, faulty: bool, *to: Any) -> Any:
-        """The rows of the dataset picked: another one than before starts at its first page, unfiltered.
-
-        One event for both, for several ask at once: a reset of its own could come after the person's first click.
-        """
-        if chosen == last:
-            return *show(chosen, kind, at, text, faulty, *to), chosen, *[gr.skip()] * 5
-        return *show(chosen, kind, 1, "", False, *to), chosen, ("", False), "", "", "", False
-
-    def jump(chosen: str | None, given: str, at: int) -> Any:
-        """The page of a row, counted among all rows; searching and filtering end."""
-        if not given.strip().isdigit() or not chosen:
-            return at, gr.skip(), gr.skip()
-        return max(1, -(-int(given) // PAGE_SIZE)), "", False
+        return *((failed, place) if failed else shown), *fields, *left
 
     def check_all(chosen: str | None, spoken: str) -> str:
         if not chosen:
@@ -132,42 +147,32 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
         report, failed = attempt(lambda: check_dataset(home, chosen), spoken)
         return failed or show_check(report, f"studio/faulty?name={quote(chosen)}", spoken)
 
-    paging = {
-        "fn": show,
-        "inputs": [picked, view, number, search, only_faulty, model, max_seq_len, language],
-        "outputs": [rows, number],
-        "show_progress": "hidden",
-        "trigger_mode": "always_last",
-    }
+    def going(how: str) -> dict[str, Any]:
+        # One queue for all ways: two of them at once would each undo what the other has made of `place`.
+        return {
+            "fn": partial(turn, how),
+            "inputs": [picked, view, search, only_faulty, goto, model, max_seq_len, language, place],
+            "outputs": [rows, place, search, only_faulty, checked, goto],
+            "concurrency_id": "dataset-rows",
+            "show_progress": "hidden",
+        }
+
     shown = {"fn": show_table, "inputs": language, "outputs": table, "show_progress": "hidden"}
     gr.on([page.load, tab.select, language.change], **shown)
     gr.on([page.load, tab.select], choices, picked, picked, show_progress="hidden")
     gr.on([page.load, tab.select], lambda kept: _models(parts, kept), model, model, show_progress="hidden")
-    opening = {
-        **paging,
-        "fn": turn_to,
-        "inputs": [picked, opened, *paging["inputs"][1:]],
-        "outputs": [rows, number, opened, asked, checked, search, goto, only_faulty],
-    }
-    picked.change(**opening)
-    gr.on([view.input, model.input, max_seq_len.submit, max_seq_len.blur, language.change], **paging)
-    # Looking through a large file takes a while, and the person should see that.
-    # Leaving the field without another text in it must not lead back to the first page.
     gr.on(
-        [search.submit, search.blur, only_faulty.input],
-        lambda text, faulty, asked, at: (at if (text, faulty) == tuple(asked) else 1, (text, faulty)),
-        [search, only_faulty, asked, number],
-        [number, asked],
-        show_progress="hidden",
-    ).then(**{**paging, "show_progress": "minimal"})
-    gr.on([goto.submit], jump, [picked, goto, number], [number, search, only_faulty], show_progress="hidden").then(
-        **paging
+        [picked.change, view.input, model.input, max_seq_len.submit, max_seq_len.blur, language.change],
+        **going(STAY),
     )
-    for button, step in ((back, -1), (forward, 1)):
-        button.click(_mover(step), number, number, show_progress="hidden").then(**paging)
+    # Looking through a large file takes a while, and the person should see that.
+    gr.on([search.submit, search.blur, only_faulty.input], **{**going(STAY), "show_progress": "minimal"})
+    goto.submit(**going(JUMP))
+    back.click(**going(BACK))
+    forward.click(**going(FORWARD))
     check.click(check_all, [picked, language], checked)
     for event in changed:
-        event.then(**shown).then(choices, picked, picked, show_progress="hidden").then(**opening)
+        event.then(**shown).then(choices, picked, picked, show_progress="hidden").then(**going(STAY))
 
 
 def _field(words: Words, name: str, value: str = "") -> gr.Textbox:
@@ -178,10 +183,6 @@ def _field(words: Words, name: str, value: str = "") -> gr.Textbox:
 def _button(words: Words, name: str) -> gr.Button:
     key = f"dataset.{name}"
     return words.on(gr.Button(say(key), size="sm", elem_id=f"dataset-{name}"), value=key)
-
-
-def _mover(step: int) -> Any:
-    return lambda at: max(1, at + step)
 
 
 def _models(parts: "StudioParts", kept: str | None) -> Any:

@@ -1,14 +1,11 @@
 """Statistics of a dataset with a model's tokenizer: measured with a progress bar, and plotted."""
 
 import html
-import queue
-import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import gradio as gr
 
-from studio.actions.tokens import measure, read_statistics, refuse_bad_length
+from studio.actions.tokens import follow_measure, read_statistics, refuse_bad_length
 from studio.core.statistics import KINDS, DataStatistics, histogram, quantile, suggested_length
 from studio.errors import StudioError
 from studio.stores.home import Home
@@ -16,12 +13,9 @@ from studio.texts import say
 from studio.ui.words import Words, attempt, notice, tell
 
 BINS = 32
+BARS = 12
 PLOT_WIDTH = 480
 PLOT_HEIGHT = 90
-
-
-class _Cancelled(Exception):
-    """The person does not want to know any more."""
 
 
 def build_statistics_panel(
@@ -48,7 +42,7 @@ def build_statistics_panel(
             return
         yield _progress(0, 0, spoken)
         try:
-            for news in _measure(home, name or "", folder or ""):
+            for news in follow_measure(home, name or "", folder or ""):
                 if isinstance(news, DataStatistics):
                     yield show_statistics(name or "", news, limit, spoken)
                 else:
@@ -76,37 +70,6 @@ def build_statistics_panel(
     )
 
 
-def _measure(home: Home, name: str, model: str) -> Iterator[DataStatistics | tuple[int, int]]:
-    """Progress as (rows done, rows in all), and the statistics at last; closing it ends the measuring."""
-    news: queue.Queue[Any] = queue.Queue()
-    closed = threading.Event()
-
-    def progress(done: int, total: int) -> None:
-        if closed.is_set():
-            raise _Cancelled
-        news.put((done, total))
-
-    def work() -> None:
-        try:
-            news.put(measure(home, name, model, progress))
-        except _Cancelled:
-            pass
-        except Exception as error:
-            news.put(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        while True:
-            item = news.get()
-            if isinstance(item, Exception):
-                raise item
-            yield item
-            if isinstance(item, DataStatistics):
-                return
-    finally:
-        closed.set()
-
-
 def _progress(done: int, total: int, language: str) -> str:
     said = say("statistics.running", language, done=f"{done:,}", total=f"{total:,}")
     text = said if total else say("statistics.starting", language)
@@ -128,11 +91,7 @@ def show_statistics(name: str, found: DataStatistics, max_seq_len: int, language
         say("statistics.duplicates", language): f"{found.duplicates:,}",
         say("statistics.truncated", language, limit=max_seq_len): f"{cut:,}{share}",
         say("statistics.suggested", language): f"{suggested_length(found.lengths['total']):,}",
-        say("statistics.turns", language): _told(found.turns, {}, language),
-        say("statistics.languages", language): _told(
-            found.languages, {name: say(f"language.{name}", language) for name in ("zh", "en", "other")}, language
-        ),
-        say("statistics.empty", language): _told(found.empty, {}, language),
+        say("statistics.empty", language): _told(found.empty, language),
     }
     cells = "".join(
         f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(told)}</dd></div>" for name, told in facts.items()
@@ -140,14 +99,30 @@ def show_statistics(name: str, found: DataStatistics, max_seq_len: int, language
     plots = "".join(
         _plot(kind, found.lengths[kind], max_seq_len if kind == "total" else None, language) for kind in KINDS
     )
+    spoken = {say(f"language.{name}", language): count for name, count in found.languages.items()}
+    turns = {say("statistics.turns_of", language, count=count): rows for count, rows in sorted(found.turns.items())}
+    plots += _bars(say("statistics.languages", language), spoken) + _bars(say("statistics.turns", language), turns)
     note = html.escape(say("statistics.suggested.help", language))
     title = f'<div class="top"><b>{html.escape(name)}</b></div>'
     return f'<div class="card">{title}<dl class="facts wide">{cells}</dl><p class="line">{note}</p>{plots}</div>'
 
 
-def _told(counts: Mapping[Any, int], names: Mapping[Any, str], language: str) -> str:
-    told = ", ".join(f"{names.get(key, key)} × {count:,}" for key, count in list(counts.items())[:6])
+def _told(counts: Mapping[str, int], language: str) -> str:
+    told = ", ".join(f"{key} × {count:,}" for key, count in list(counts.items())[:6])
     return told or say("statistics.none", language)
+
+
+def _bars(title: str, counts: Mapping[str, int]) -> str:
+    """How many rows are of each kind, the first BARS kinds."""
+    total = sum(counts.values())
+    lines = "".join(
+        f'<div><dt>{html.escape(kind)}</dt><dd><i style="width:{100 * count / total:.1f}%"></i></dd>'
+        f"<dd>{count:,}</dd></div>"
+        for kind, count in list(counts.items())[:BARS]
+    )
+    return (
+        f'<figure class="histogram"><figcaption><b>{html.escape(title)}</b></figcaption><dl>{lines}</dl></figure>'
+    )
 
 
 def _plot(kind: str, counts: Mapping[int, int], limit: int | None, language: str) -> str:

@@ -17,7 +17,7 @@ from studio.actions.versions import (
     examine_dataset,
     split_dataset,
 )
-from studio.core.doctor import FINDINGS
+from studio.core.doctor import FINDINGS, LENGTH_FINDINGS, NEAR_LIMIT_ROWS
 from studio.core.writing import TARGETS
 from studio.stores.home import Home
 from studio.texts import say
@@ -85,7 +85,7 @@ def build_versions_panel(
 
     def measure(codes: list[str], folder: str | None, length: str) -> dict[str, Any]:
         """What counts tokens, where rows that are too long are asked for."""
-        if "too_long" not in codes:
+        if not LENGTH_FINDINGS & {*codes}:
             return {}
         encoder = parts.encoders.get(resolve_model(home, folder or "", ())[0])
         return {"encoder": encoder, "max_seq_len": refuse_bad_length(length)}
@@ -104,6 +104,8 @@ def build_versions_panel(
             more = " …" if finding.count > SHOWN_LINES else ""
             what = say(f"finding.{finding.code}", spoken)
             lines.append(say("versions.found", spoken, count=finding.count, what=what, lines=shown + more))
+        if not found.saw_all_near:
+            lines.append(say("versions.near_limit", spoken, rows=f"{NEAR_LIMIT_ROWS:,}"))
         if not found.findings:
             return notice("\n".join([*lines, say("versions.sound", spoken)]), "good"), gr.skip()
         # What was found is what a click on "clean" should mend; what may be meant stays the person's choice.

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from studio.actions.runs import list_runs, stop_run, wait_run
 from studio.jobs.launch import free_port
@@ -20,6 +20,8 @@ from studio.stores.home import Home
 CHECKOUT = Path(__file__).parents[2]
 # A reload cuts off what the page is asking just then, and Gradio's client says so for each.
 CUT_OFF = ("AbortError: signal is aborted", "Connection errored out")
+# A busy machine takes longer than the five seconds that Playwright waits by itself.
+expect.set_options(timeout=20_000)
 FLAGS = ["--no-sandbox", "--disable-background-networking"]
 
 

@@ -3,13 +3,17 @@
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
+from studio.actions.datasets import add_dataset
 from studio.actions.rows import read_page
+from studio.actions.tokens import read_statistics
 from studio.stores.registry import find_entry
 from tests.browser.conftest import Studio
 from tests.browser.page_parts import LONG_MS, card_of, open_tab, pick, unfold, write
+from tests.conftest import write_jsonl
 
 pytestmark = pytest.mark.browser
 
@@ -77,8 +81,8 @@ def test_from_a_file_with_its_own_columns_to_a_run(page: Page, studio: Studio, t
     # Statistics with the model's tokenizer.
     unfold(page, "Statistics")
     page.locator("#statistics-measure").click()
-    expect(page.locator("#statistics-told .histogram")).to_have_count(3, timeout=LONG_MS)
-    expect(page.locator("#statistics-told")).to_contain_text("Chinese × 29")
+    expect(page.locator("#statistics-told .histogram")).to_have_count(5, timeout=LONG_MS)
+    expect(page.locator("#statistics-told")).to_contain_text("Chinese29")
 
     # What is doubtful is found and left out with a click, then parted.
     unfold(page, "Examine, mend, split, convert")
@@ -99,6 +103,36 @@ def test_from_a_file_with_its_own_columns_to_a_run(page: Page, studio: Studio, t
     write(page, "train-max_steps", "2")
     page.locator("#train-start").click()
     expect(card_of(page, "my-first-run", "finished")).to_be_visible(timeout=LONG_MS)
+
+
+def test_measuring_can_be_cancelled_and_leaves_nothing_running(page: Page, studio: Studio, tmp_path: Path) -> None:
+    rows = [{"instruction": f"第{i}味药何时服用？", "output": f"每天{i}次。" * 20} for i in range(30_000)]
+    add_dataset(studio.home, write_jsonl(tmp_path / "many.jsonl", rows), "many")
+    open_tab(page, "dataset")
+    pick(page, "dataset-pick", "many")
+    unfold(page, "Statistics")
+    page.locator("#statistics-measure").click()
+    told = page.locator("#statistics-told")
+    expect(told).to_contain_text(" of 30,000 rows", timeout=LONG_MS)
+    page.locator("#statistics-cancel").click()
+    expect(told).to_have_text("Cancelled.")
+    for _ in range(100):
+        if not measuring_processes(studio):
+            break
+        page.wait_for_timeout(100)
+    assert measuring_processes(studio) == []
+    expect(told).to_have_text("Cancelled.")
+    assert read_statistics(studio.home, "many", "ernie-4.5-demo") is None
+
+
+def measuring_processes(studio: Studio) -> list[psutil.Process]:
+    """What counts tokens on behalf of this studio, as often as one looks."""
+    assert studio.process
+    return [
+        process
+        for process in psutil.Process(studio.process.pid).children(recursive=True)
+        if "measure" in (line := " ".join(process.cmdline())) or "studio.engine.encode" in line
+    ]
 
 
 def test_a_pipeline_is_looked_at_and_run(page: Page, studio: Studio) -> None:

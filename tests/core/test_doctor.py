@@ -81,3 +81,17 @@ def test_a_row_beyond_the_length_limit_is_too_long() -> None:
         ["too_long"],
         [],
     ]
+
+
+def test_a_row_that_loses_its_whole_answer_is_told_apart() -> None:
+    doctor = DataDoctor(limit=10)
+    assert doctor.look(1, chat("问", "答案"), 30, skipped=True) == ["too_long", "answer_cut"]
+
+
+def test_it_is_told_when_not_every_row_was_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.core.doctor.NEAR_LIMIT_ROWS", 2)
+    doctor = DataDoctor(near=True)
+    doctor.look(1, chat("感冒怎么办？", LONG))
+    assert doctor.saw_all_near
+    doctor.look(2, chat("头痛多半与睡眠不足有关吗？", "早些睡，少看屏幕。"))
+    assert not doctor.saw_all_near

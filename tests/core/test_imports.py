@@ -4,6 +4,7 @@ import pytest
 
 from studio.core.arguments import engine_arguments
 from studio.core.imports import OUTCOMES, OWN_KEYS, RENAMED, imported_keys, translate_config
+from studio.core.options import OPTIONS_BY_NAME
 from studio.core.paddleformers import REQUEST_KEYS
 from studio.texts import say
 
@@ -27,6 +28,8 @@ LLAMA_FACTORY = {
     "template": "qwen",
     "cutoff_len": 2048,
     "lora_alpha": 16,
+    "lora_target": "q_proj,v_proj",
+    "val_size": 0.1,
     "bf16": True,
     "pref_beta": 0.2,
     "overwrite_output_dir": True,
@@ -52,10 +55,11 @@ def test_an_erniekit_file_is_understood() -> None:
 
 def test_a_llama_factory_file_is_understood() -> None:
     told = outcomes(LLAMA_FACTORY)
-    assert [key for key, outcome in told.items() if outcome == "unsupported"] == ["template", "lora_alpha"]
+    assert [key for key, outcome in told.items() if outcome == "unsupported"] == ["template"]
     keys = imported_keys(translate_config(LLAMA_FACTORY))
     assert (keys["stage"], keys["fine_tuning"], keys["datasets"]) == ("DPO", "LoRA", "a,b")
     assert (keys["max_seq_len"], keys["compute_type"], keys["beta"]) == (2048, "bf16", 0.2)
+    assert (keys["lora_alpha"], keys["lora_target_modules"], keys["eval_share"]) == (16, "q_proj,v_proj", 0.1)
     assert (told["warmup_ratio"], told["output_dir"]) == ("taken", "set_here")
 
 
@@ -70,4 +74,4 @@ def test_every_key_is_reported_once_with_an_outcome_that_has_words() -> None:
 
 @pytest.mark.parametrize("names", RENAMED.values())
 def test_a_translated_key_is_one_of_the_engines(names: tuple[str, ...]) -> None:
-    assert set(names) <= {*engine_arguments(), *REQUEST_KEYS, *OWN_KEYS}
+    assert set(names) <= {*engine_arguments(), *REQUEST_KEYS, *OWN_KEYS, *OPTIONS_BY_NAME}

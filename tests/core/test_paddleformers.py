@@ -1,15 +1,16 @@
 """The engine's config and command line, quirk by quirk."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from studio.core.command import Command
 from studio.core.options import OPTIONS, default_options
-from studio.core.paddleformers import TrainFiles, engine_config, export_config, launch_command
+from studio.core.paddleformers import TrainFiles, engine_config, export_config, hook_settings, launch_command
 
-FILES = TrainFiles("/run", "/run/train.jsonl", "/run/eval.jsonl", "messages", "/run/vdl", "/hook.py")
-BLIND = TrainFiles("/run", "/run/train.jsonl", None, "messages", "/run/vdl", "/hook.py")
+FILES = TrainFiles("/run", ("/run/train.jsonl",), "/run/eval.jsonl", "messages", "/run/vdl", "/hook.py")
+BLIND = TrainFiles("/run", ("/run/train.jsonl",), None, "messages", "/run/vdl", "/hook.py")
 
 
 def config(stage: str = "SFT", method: str = "full", files: TrainFiles = FILES, **options: Any) -> dict[str, Any]:
@@ -17,11 +18,33 @@ def config(stage: str = "SFT", method: str = "full", files: TrainFiles = FILES, 
 
 
 @pytest.mark.parametrize("stage", ["PT", "SFT", "DPO"])
-@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("method", ["full", "lora", "freeze"])
 def test_every_option_that_applies_reaches_the_engine_and_no_other(stage: str, method: str) -> None:
     made = config(stage, method)
     for spec in OPTIONS:
-        assert (spec.name in made) == spec.applies_to(stage, method), spec.name
+        assert (spec.name in made) == (spec.sent and spec.applies_to(stage, method)), spec.name
+
+
+def test_what_the_engine_ignores_goes_to_the_hook() -> None:
+    options = {**default_options(), "lora_target_modules": "qkv_proj,o_proj"}
+    told = hook_settings("lora", {**options, "lora_alpha": 8})
+    assert told == {"lora_alpha": 8, "lora_target_modules": ["qkv_proj", "o_proj"]}
+    # 0 leaves it to the engine.
+    assert hook_settings("lora", options)["lora_alpha"] is None
+    assert hook_settings("freeze", options) == {"train_only": {"layers": 2, "modules": [], "extra": []}}
+    assert hook_settings("full", options) == {}
+
+
+def test_several_files_are_mixed_by_their_weights() -> None:
+    files = replace(FILES, train_data=("/run/train-1.jsonl", "/run/train-2.jsonl"))
+    made = config(files=files, mix_strategy="interleave_over", dataset_weights="0.7,0.3")
+    assert made["train_dataset_path"] == "/run/train-1.jsonl,/run/train-2.jsonl"
+    assert (made["train_dataset_type"], made["train_dataset_prob"]) == ("messages,messages", "0.7,0.3")
+    assert made["mix_strategy"] == "interleave_over"
+    assert config(files=files, mix_strategy="random")["train_dataset_prob"] == "1.0,1.0"
+    # One file is one file, whatever stands in the fields.
+    alone = config(mix_strategy="random", dataset_weights="0.7,0.3")
+    assert (alone["mix_strategy"], alone["train_dataset_prob"]) == ("concat", "1.0")
 
 
 def test_the_method_is_spelt_as_the_engine_spells_it() -> None:

@@ -138,6 +138,12 @@ def test_rows_beyond_the_length_limit_are_found_and_left_out(
     encoder = encoders.get(str(engine_home.models / MODEL))
     found = examine_dataset(engine_home, "long_ones", None, encoder, 64)
     assert [(finding.code, finding.lines) for finding in found.findings] == [("too_long", [1])]
+    lost = {"instruction": "长" * 100, "output": "答案"}
+    add_dataset(engine_home, write_jsonl(tmp_path / "y.jsonl", [rows[0], lost, *rows[1:]]), "cut_ones")
+    cut = examine_dataset(engine_home, "cut_ones", None, encoder, 64)
+    assert {finding.code: finding.lines for finding in cut.findings} == {"too_long": [1, 2], "answer_cut": [2]}
+    kept = clean_dataset(engine_home, "cut_ones", "answered", ["answer_cut"], None, encoder, 64)
+    assert (kept.dataset.rows, kept.left_out) == (9, {"answer_cut": 1})
     made = clean_dataset(engine_home, "long_ones", "short_ones", ["too_long"], None, encoder, 64)
     assert (made.dataset.rows, made.left_out) == (8, {"too_long": 1})
     assert find_entry(engine_home, "short_ones")["made"]["max_seq_len"] == 64
