@@ -4,6 +4,7 @@ The kernel closes that pipe when its other end dies, however it dies; so nothing
 outlives the studio.
 """
 
+import os
 import subprocess
 import sys
 import threading
@@ -12,7 +13,9 @@ import psutil
 
 
 def _end_with_input(child: "subprocess.Popen[bytes]") -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: at the end of the process its lock, held by this thread, would be a fatal error.
+    while os.read(0, 1024):
+        pass
     try:
         tree = [*psutil.Process(child.pid).children(recursive=True), psutil.Process(child.pid)]
     except psutil.NoSuchProcess:

@@ -15,13 +15,13 @@ pytestmark = pytest.mark.browser
 def test_another_tools_settings_fill_the_form_and_each_key_is_told(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "lora.yaml"
     file.write_text(
-        "stage: dpo\nfinetuning_type: lora\ncutoff_len: 99\nlora_alpha: 8\nneftune: yes\noutput_dir: x\n"
+        "stage: dpo\nfinetuning_type: lora\ncutoff_len: 99\ntemplate: qwen\nneftune: yes\noutput_dir: x\n"
     )
     unfold(page, "Import settings (YAML, JSON)")
     page.locator("#train-import input[type=file]").set_input_files(file)
     told = page.locator("#train-imported")
     expect(told).to_contain_text("6 keys read from lora.yaml")
-    expect(told.locator("tr[data-outcome=unsupported]")).to_contain_text("lora_alpha: 8")
+    expect(told.locator("tr[data-outcome=unsupported]")).to_contain_text("template: qwen")
     expect(told.locator("tr[data-outcome=translated]")).to_have_count(3)
     assert value(page, "train-max_seq_len") == "99"
     expect(page.locator("#train-stage input")).to_have_value("DPO")

@@ -9,7 +9,7 @@ import pytest
 from studio.actions.datasets import add_dataset
 from studio.actions.pipelines import run_pipeline
 from studio.actions.rows import read_page
-from studio.actions.tokens import Encoders, measure, read_statistics, see_rows
+from studio.actions.tokens import Encoders, follow_measure, measure, read_statistics, see_rows
 from studio.actions.versions import clean_dataset, examine_dataset
 from studio.errors import StudioError
 from studio.stores.home import Home
@@ -154,3 +154,14 @@ def test_a_length_step_counts_the_engines_tokens(engine_home: Home, encoders: En
     (made,) = run_pipeline(engine_home, text, "short_medical", MODEL, encoders)
     lengths = measure(engine_home, "medical_zh", MODEL).lengths["total"]
     assert made.dataset.rows == sum(count for length, count in lengths.items() if length <= 35)
+
+
+def test_measuring_apart_gives_the_same_and_says_why_it_cannot(engine_home: Home, tmp_path: Path) -> None:
+    rows = [{"instruction": f"问{i}？", "output": f"答案{i}。"} for i in range(40)]
+    add_dataset(engine_home, write_jsonl(tmp_path / "x.jsonl", [*rows]), "apart")
+    *progress, found = follow_measure(engine_home, "apart", MODEL)
+    assert progress[-1] == (40, 40)
+    assert found == measure(engine_home, "apart", MODEL)
+    with pytest.raises(StudioError, match="unknown_dataset") as caught:
+        list(follow_measure(engine_home, "nothing", MODEL))
+    assert caught.value.values["given"] == "nothing"

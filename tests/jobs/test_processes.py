@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 import psutil
@@ -55,3 +56,13 @@ def test_stop_returns_when_the_process_is_gone() -> None:
         assert tethered.is_running
         tethered.stop()
     assert not psutil.pid_exists(pid)
+
+
+def test_a_tethered_process_that_ends_by_itself_has_its_own_exit_status() -> None:
+    with tempfile.TemporaryFile() as log:
+        for status in (0, 3):
+            tethered = TetheredProcess([sys.executable, "-c", f"raise SystemExit({status})"], {}, log)
+            assert tethered.process.wait(20) == status
+            tethered.stop()
+        log.seek(0)
+        assert log.read() == b""
