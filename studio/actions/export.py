@@ -10,7 +10,7 @@ import yaml
 
 from studio.actions.train import HOOK
 from studio.core.command import Command
-from studio.core.paddleformers import export_config, launch_command
+from studio.core.paddleformers.config import export_config, launch_command
 from studio.core.problems import RUN_NAME
 from studio.core.runs import ACTIVE_STATES, read_cause
 from studio.errors import Problem, StudioError

@@ -84,13 +84,14 @@ def resume_run(
     if not steps:
         raise StudioError("no_job", "run", run=view.run)
     locks = [Path(lock) for lock in read_json(job.job)["locks"]]
+    silence_s = read_json(job.job).get("silence_s", 0)
     write_text(paths.config, yaml.safe_dump(config, allow_unicode=True, sort_keys=False, width=1000))
     _forget_steps_behind(paths.metrics, step)
     earlier = read_json(job.state)
     resumed = [*earlier.get("resumed", []), {"time": time.time(), "step": step, "changes": dict(changes or {})}]
     write_json(job.state, {"resumed": resumed})
     job.stop.unlink(missing_ok=True)
-    start_job(paths.job, steps, locks)
+    start_job(paths.job, steps, locks, silence_s)
     return view_run(home, folder)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from studio.core.metrics import find_progress, thin_out
 from studio.core.request import TrainRequest
-from studio.core.runs import ACTIVE_STATES, RunView, read_cause
+from studio.core.runs import ACTIVE_STATES, SILENCE_S, RunView, read_cause
 from studio.errors import StudioError
 from studio.jobs.launch import job_state, stop_job, wait_job
 from studio.stores.home import Home
@@ -124,8 +124,16 @@ def view_run(home: Home, folder: Path) -> RunView:
         eval_loss=tail.last.get("eval_loss"),
         cause=read_cause(state.get("cause")),
         started_at=state.get("started_at") or state.get("created_at"),
+        silent_s=_silence(job, paths.metrics) if name == "running" else None,
         checkpoints=tuple(find_checkpoints(folder)),
     )
+
+
+def _silence(job: JobPaths, metrics: Path) -> float | None:
+    """How long the engine has said nothing, in seconds; None while it talks."""
+    said = max((path.stat().st_mtime for path in (job.log, metrics) if path.exists()), default=time.time())
+    silent = time.time() - said
+    return silent if silent > SILENCE_S else None
 
 
 def _created(folder: Path) -> float:

@@ -22,7 +22,7 @@ from studio.actions.training_data import HeldOut, count_rows, find_data_problems
 from studio.core.command import Command
 from studio.core.imports import ImportedKey, imported_keys, translate_config
 from studio.core.options import OPTIONS_BY_NAME, OptionValue, default_options
-from studio.core.paddleformers import (
+from studio.core.paddleformers.config import (
     REQUEST_KEYS,
     TrainFiles,
     engine_config,
@@ -214,9 +214,9 @@ def start_run(home: Home, request: TrainRequest) -> RunView:
     """Write the run folder and hand the run to its supervisor. Raises RequestRefused with all problems."""
     plan = _prepare(home, request)
     written = plan.paths.output / (ADAPTER_CONFIG if request.method == "lora" else "config.json")
-    start_job(
-        plan.paths.job, [Step("loading", plan.command, (written,))], [home.saves / ".devices" / _device(plan)]
-    )
+    locks = [home.saves / ".devices" / _device(plan)]
+    silence_s = 60 * float(plan.options["silence_minutes"])
+    start_job(plan.paths.job, [Step("loading", plan.command, (written,))], locks, silence_s)
     return view_run(home, plan.paths.output)
 
 

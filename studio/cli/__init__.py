@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import yaml
 
-from studio.actions import chat, export, resume, runs, train
+from studio.actions import chat, export, repair, resume, runs, train
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.cli.data import add_dataset_commands
 from studio.cli.output import Answer, end_progress, plain, show_progress
@@ -90,6 +90,8 @@ def build_parser() -> argparse.ArgumentParser:
     resuming.add_argument("--checkpoint", type=int)
     resuming.add_argument("keys", nargs="*", metavar="KEY=VALUE")
     resuming.add_argument("--wait", action="store_true")
+
+    add(commands, "repair", _repair, "of").add_argument("--wait", action="store_true")
 
     exporting = add(commands, "export", _export, "of")
     exporting.add_argument("--checkpoint", type=int)
@@ -183,6 +185,10 @@ def _train(home: Home, flags: argparse.Namespace) -> Answer:
 
 def _resume(home: Home, flags: argparse.Namespace) -> Answer:
     return _follow(home, resume.resume_run(home, flags.of, flags.checkpoint, _read_keys(flags.keys)), flags)
+
+
+def _repair(home: Home, flags: argparse.Namespace) -> Answer:
+    return _follow(home, repair.repair_run(home, flags.of), flags)
 
 
 def _follow(home: Home, view: RunView, flags: argparse.Namespace) -> Answer:

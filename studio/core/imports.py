@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from studio.core.arguments import engine_arguments
 from studio.core.options import OPTIONS_BY_NAME
-from studio.core.paddleformers import REQUEST_KEYS, RESERVED_KEYS
+from studio.core.paddleformers.arguments import engine_arguments
+from studio.core.paddleformers.config import REQUEST_KEYS, RESERVED_KEYS
 
 TAKEN, TRANSLATED, SET_HERE, UNSUPPORTED = "taken", "translated", "set_here", "unsupported"
 OUTCOMES = (TAKEN, TRANSLATED, SET_HERE, UNSUPPORTED)

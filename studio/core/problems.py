@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from studio.core.arguments import read_argument
 from studio.core.options import (
     METHODS,
     OPTIONS,
@@ -16,7 +15,8 @@ from studio.core.options import (
     list_names,
     read_option,
 )
-from studio.core.paddleformers import RESERVED_KEYS
+from studio.core.paddleformers.arguments import read_argument
+from studio.core.paddleformers.config import RESERVED_KEYS
 from studio.core.request import TrainRequest
 from studio.errors import Problem
 

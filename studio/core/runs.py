@@ -7,6 +7,8 @@ from typing import Any
 from studio.errors import Problem
 
 QUEUED = "queued"
+# An engine that says nothing for so long is worth a word; a large model may load in silence.
+SILENCE_S = 300.0
 ACTIVE_STATES = frozenset({QUEUED, "preparing", "running", "stopping"})
 
 
@@ -32,6 +34,7 @@ class RunView:
     eval_loss: float | None
     cause: Problem | None
     started_at: float | None
+    silent_s: float | None
     checkpoints: tuple[int, ...]
 
     @property

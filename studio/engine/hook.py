@@ -6,6 +6,8 @@ the config says what else it does. Without that one key the config is a plain Pa
 """
 
 import json
+import math
+import shutil
 import signal
 import sys
 import time
@@ -18,9 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from paddleformers.trainer import trainer as engine_trainer
 from paddleformers.trainer.trainer_callback import TrainerCallback
 
+from studio.core.watch import Alarm, Watch
 from studio.engine.adjust import train_only, use_lora_settings
 from studio.engine.fixes import apply_fixes
 
+DISK_S = 10.0
 TOKENS_PER_S = "interval_tokens_per_second_per_device"
 
 
@@ -44,6 +48,9 @@ class StudioCallback(TrainerCallback):
         self._folder = Path()
         self._terminated = False
         self._phase = ""
+        self._watch = Watch(**SETTINGS.get("watch", {}))
+        self._alarmed = False
+        self._looked_at_disk = 0.0
 
     def on_init_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         if "train_only" in SETTINGS:
@@ -66,19 +73,39 @@ class StudioCallback(TrainerCallback):
             self._enter("saving", state)
             control.should_save = True
             control.should_training_stop = True
+        limit = SETTINGS.get("min_free_bytes", 0)
+        if limit and time.monotonic() - self._looked_at_disk > DISK_S:
+            self._looked_at_disk = time.monotonic()
+            free = shutil.disk_usage(self._folder).free
+            if free < limit:
+                self._stop_for(Alarm("disk_low", {"free": f"{free / 1e9:.1f}"}), state, control)
         return control
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, model: Any = None, **_: Any) -> Any:
         numbers = _numbers(logs)
         # The summary after the last step repeats averages under the same names' prefix; it is no step.
         if "loss" in numbers:
             if TOKENS_PER_S in numbers:
                 numbers["tokens_per_s"] = numbers.pop(TOKENS_PER_S)
             self._write("log", state, **numbers)
+            # On a CPU the engine's loss of weights that are no numbers is that of a model that knows nothing.
+            loss = numbers["loss"] if _is_finite(model) else math.nan
+            self._stop_for(self._watch.see_loss(state.global_step, loss), state, control)
+        return control
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> None:
-        self._write("eval", state, **_numbers(metrics))
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> Any:
+        numbers = _numbers(metrics)
+        self._write("eval", state, **numbers)
         self._enter("training", state)
+        if "eval_loss" in numbers and self._watch.patience:
+            before = self._watch.best_step
+            alarm = self._watch.see_evaluation(state.global_step, numbers["eval_loss"])
+            if self._watch.best_step != before:
+                # The best so far is kept as a checkpoint that loads, whatever the saving interval.
+                control.should_save_hf = True
+                self._drop_checkpoint(before, args.save_hf_steps)
+            self._stop_for(alarm, state, control)
+        return control
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._enter("evaluating", state)
@@ -89,6 +116,22 @@ class StudioCallback(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._enter("saving", state)
         self._write("end", state)
+
+    def _stop_for(self, alarm: Alarm | None, state: Any, control: Any) -> None:
+        """Stop in order, and say why; at once where what has been learnt is worth nothing."""
+        if alarm is None or self._alarmed:
+            return
+        self._alarmed = True
+        self._write("alarm", state, code=alarm.code, values=dict(alarm.values))
+        if not alarm.save:
+            raise FloatingPointError(f"{alarm.code}: {dict(alarm.values)}")
+        control.should_save = True
+        control.should_training_stop = True
+
+    def _drop_checkpoint(self, step: int | None, save_steps: int) -> None:
+        """What was the best before goes, unless it was to be kept anyway."""
+        if step is not None and step % save_steps:
+            shutil.rmtree(self._folder.parent / f"hf_checkpoint-{step}", ignore_errors=True)
 
     def _on_terminate(self, *_: Any) -> None:
         self._terminated = True
@@ -104,6 +147,13 @@ class StudioCallback(TrainerCallback):
         record = {"kind": kind, "time": time.time(), "step": state.global_step, **values}
         self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
         self._file.flush()
+
+
+def _is_finite(model: Any) -> bool:
+    """Whether the weights are numbers; one gradient that is none makes all that learn so, so the smallest tells."""
+    learning = [parameter for parameter in model.parameters() if not parameter.stop_gradient]
+    smallest = min(learning, key=lambda parameter: parameter.size, default=None)
+    return smallest is None or bool(smallest.astype("float32").isfinite().all())
 
 
 def _numbers(logs: Any) -> dict[str, float]:

@@ -39,8 +39,11 @@ def scrubbed_environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
-def start_job(folder: Path, steps: Sequence[Step], locks: Sequence[Path] = ()) -> None:
-    """Hand a job to a supervisor of its own, detached from this process."""
+def start_job(folder: Path, steps: Sequence[Step], locks: Sequence[Path] = (), silence_s: float = 0) -> None:
+    """Hand a job to a supervisor of its own, detached from this process.
+
+    It ends a command that has printed nothing for `silence_s` seconds; 0 waits for ever.
+    """
     described = [
         {
             "name": step.name,
@@ -51,7 +54,10 @@ def start_job(folder: Path, steps: Sequence[Step], locks: Sequence[Path] = ()) -
         }
         for step in steps
     ]
-    write_json(JobPaths(folder).job, {"steps": described, "locks": [str(lock) for lock in locks]})
+    write_json(
+        JobPaths(folder).job,
+        {"steps": described, "locks": [str(lock) for lock in locks], "silence_s": silence_s},
+    )
     write_state(folder, state="queued", created_at=time.time(), phase="queued")
     with (folder / "supervisor.txt").open("ab") as output:
         supervisor = subprocess.Popen(

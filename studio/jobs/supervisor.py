@@ -8,18 +8,18 @@ process disturbs them.
 
 import fcntl
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from studio.core.metrics import read_metric
+from studio.core.paddleformers.failures import diagnose
 from studio.jobs.processes import JOB_VARIABLE, ProcessIdentity, end_job, processes_of
 from studio.stores.runs import JobPaths, read_json, write_state
 from studio.stores.tails import read_log_tail
@@ -29,7 +29,6 @@ TERMINATE_GRACE_S = 5.0
 # Bad input can make the engine write some 100 MB of log a minute for ever.
 LOG_LIMIT_BYTES = 1_000_000_000
 SEARCHED_LOG_BYTES = 100_000
-ERROR_LINE = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b.*", re.MULTILINE)
 
 
 def run_job(folder: Path) -> str:
@@ -47,15 +46,20 @@ def run_job(folder: Path) -> str:
         write_state(folder, state="running", started_at=time.time())
         for step in job["steps"]:
             write_state(folder, phase=step["name"])
-            exit_code, cause = _run_step(paths, step, locks)
+            kills_before, begun = count_memory_kills(), time.time()
+            exit_code, cause = _run_step(paths, step, locks, float(job.get("silence_s", 0)))
             if cause:
                 return _end(folder, "failed", exit_code, cause)
             if exit_code != 0:
                 if paths.stop.exists():
                     return _end(folder, "stopped", exit_code)
-                return _end(folder, "failed", exit_code, find_cause(paths, exit_code, log_before))
+                memory_kill = count_memory_kills() > kills_before
+                return _end(folder, "failed", exit_code, find_cause(paths, exit_code, log_before, memory_kill))
             if paths.stop.exists():
                 return _end(folder, "stopped", exit_code)
+            alarm = _read_alarm(paths.folder / "metrics.jsonl", begun)
+            if alarm:
+                return _end(folder, "stopped", exit_code, alarm)
             missing = [path for path in step.get("makes", []) if not Path(path).exists()]
             if missing:
                 # The engine's exit status 0 proves nothing.
@@ -94,7 +98,9 @@ def _wait_for_devices(paths: JobPaths, job: Mapping[str, Any], held: ExitStack) 
     return taken
 
 
-def _run_step(paths: JobPaths, step: Mapping[str, Any], locks: list[int]) -> tuple[int, dict[str, Any] | None]:
+def _run_step(
+    paths: JobPaths, step: Mapping[str, Any], locks: list[int], silence_s: float
+) -> tuple[int, dict[str, Any] | None]:
     """Run one command; returns its exit status (negative: the signal) and a cause the supervisor saw."""
     env = {**os.environ, **step["env"], JOB_VARIABLE: str(paths.folder)}
     with paths.log.open("ab") as log:
@@ -127,6 +133,9 @@ def _run_step(paths: JobPaths, step: Mapping[str, Any], locks: list[int]) -> tup
             # Before training begins there is nothing to save, and the hook is not listening yet.
             if how == "now" or not _has_begun(paths.folder / "metrics.jsonl", started):
                 end_job(paths.folder, TERMINATE_GRACE_S)
+        if silence_s and time.time() - paths.log.stat().st_mtime > silence_s:
+            end_job(paths.folder, TERMINATE_GRACE_S)
+            return process.wait(), {"code": "silent", "values": {"minutes": f"{silence_s / 60:g}"}}
         if paths.log.stat().st_size > LOG_LIMIT_BYTES:
             end_job(paths.folder, TERMINATE_GRACE_S)
             return process.wait(), {"code": "log_flood", "values": {"limit": "1 GB"}}
@@ -138,22 +147,39 @@ def _run_step(paths: JobPaths, step: Mapping[str, Any], locks: list[int]) -> tup
 
 def _has_begun(metrics: Path, since: float) -> bool:
     """Whether training has begun in this job; a resumed run has begun before, too."""
+    return next(_records(metrics, "begin", since), None) is not None
+
+
+def _read_alarm(metrics: Path, since: float) -> dict[str, Any] | None:
+    """Why a watchdog ended the training, if one did."""
+    alarm = next(_records(metrics, "alarm", since), None)
+    return {"code": alarm["code"], "values": alarm["values"]} if alarm else None
+
+
+def _records(metrics: Path, kind: str, since: float) -> Iterator[dict[str, Any]]:
     if not metrics.exists():
-        return False
+        return
     with metrics.open(encoding="utf-8", errors="replace") as lines:
-        records = (record for line in lines if (record := read_metric(line)))
-        return any(record["kind"] == "begin" and record.get("time", 0) >= since for record in records)
+        for line in lines:
+            record = read_metric(line)
+            if record and record["kind"] == kind and record.get("time", 0) >= since:
+                yield record
 
 
-def find_cause(paths: JobPaths, exit_code: int, log_before: int = 0) -> dict[str, Any]:
+def find_cause(paths: JobPaths, exit_code: int, log_before: int = 0, memory_kill: bool = False) -> dict[str, Any]:
     """Why a command failed, from its exit status and the end of its log, behind what was there before."""
-    if exit_code < 0:
-        return {"code": "killed", "values": {"signal": signal.Signals(-exit_code).name}}
     size = min(SEARCHED_LOG_BYTES, max(1, paths.log.stat().st_size - log_before)) if paths.log.exists() else 1
-    errors = ERROR_LINE.findall(read_log_tail(paths.log, size))
-    if errors:
-        return {"code": "engine_error", "values": {"reason": errors[-1].strip()[:500]}}
-    return {"code": "engine_failed", "values": {"exit_code": exit_code}}
+    cause = diagnose(exit_code, read_log_tail(paths.log, size), memory_kill=memory_kill)
+    return {"code": cause.code, "values": dict(cause.values)}
+
+
+def count_memory_kills() -> int:
+    """How many processes the kernel has killed for memory since it started; 0 where it does not say."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 if __name__ == "__main__":

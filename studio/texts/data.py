@@ -151,6 +151,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The tokenizer of this model cannot be used: {reason}.",
         "无法使用该模型的分词器：{reason}。",
     ),
+    "error.no_remedy": (
+        "The studio knows no change that would help here. Use its settings, change them, and start again.",
+        "没有可自动应用的修改。请沿用其设置，修改后重新开始。",
+    ),
     "error.measuring_failed": ("Measuring ended before its end: {reason}.", "统计未完成即结束：{reason}。"),
     "error.changed_meanwhile": (
         "{given} or its model was changed while it was measured. Measure it again.",

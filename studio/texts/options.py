@@ -8,6 +8,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "group.mixing": ("Mixing and holding out data", "数据混合与留出"),
     "group.preference": ("Preference (DPO)", "偏好对齐（DPO）"),
     "group.saving": ("Logging, evaluation, checkpoints", "日志、评估与检查点"),
+    "group.watch": ("Watchdogs", "看护"),
     "group.speed": ("Device and speed", "设备与速度"),
     "option.learning_rate": ("Learning rate", "学习率"),
     "option.learning_rate.help": (
@@ -125,6 +126,31 @@ TEXTS: dict[str, tuple[str, str]] = {
     "option.save_steps.help": ("Steps between checkpoints.", "两个检查点之间的步数。"),
     "option.save_total_limit": ("Checkpoints kept", "保留检查点数"),
     "option.save_total_limit.help": ("Older ones are deleted.", "更早的会被删除。"),
+    "option.stop_on_nan": ("Stop at NaN", "出现 NaN 时停止"),
+    "option.stop_on_nan.help": (
+        "A loss that is no number never becomes one again.",
+        "损失一旦成为非数值就不会恢复。",
+    ),
+    "option.early_stopping_patience": ("Evaluations without gain", "无改善评估次数"),
+    "option.early_stopping_patience.help": (
+        "Stops after so many in a row and keeps the best as a checkpoint; 0 never stops.",
+        "连续达到此次数即停止，并把最佳结果留作检查点；0 表示不启用。",
+    ),
+    "option.spike_factor": ("Spike of the loss", "损失突增倍数"),
+    "option.spike_factor.help": (
+        "Stops when the loss is so many times its average, such as 3; 0 never stops.",
+        "损失达到均值的此倍数即停止，例如 3；0 表示不启用。",
+    ),
+    "option.min_free_gb": ("Free disk (GB)", "磁盘余量（GB）"),
+    "option.min_free_gb.help": (
+        "Saves and stops when less is free; 0 never stops.",
+        "低于此值时保存并停止；0 表示不启用。",
+    ),
+    "option.silence_minutes": ("Silence (minutes)", "静默（分钟）"),
+    "option.silence_minutes.help": (
+        "Stops an engine that has said nothing for so long; 0 only reports it.",
+        "引擎超过此时间没有输出即停止；0 表示仅提示。",
+    ),
     "option.packing": ("Packing", "序列打包"),
     "option.packing.help": (
         "Several short rows in one sequence: less padding, faster.",

@@ -3,12 +3,14 @@
 import html
 from typing import Any
 
+from studio.actions.repair import find_repair
 from studio.actions.runs import find_run, read_log
+from studio.core.paddleformers.remedies import Remedy
 from studio.core.runs import RunView
 from studio.errors import Problem
 from studio.stores.home import Home
 from studio.texts import say, word_problem
-from studio.ui.words import attempt, notice
+from studio.ui.words import attempt, field_label, notice
 
 
 def show_run(home: Home, run: str, language: str) -> dict[str, Any]:
@@ -19,7 +21,8 @@ def show_run(home: Home, run: str, language: str) -> dict[str, Any]:
     if told:
         return {"card": told, "log": say_log("", language), "active": False}
     log = say_log(read_log(home, run), language)
-    return {"card": run_card(view, language), "log": log, "active": view.is_active}
+    remedy, _ = attempt(lambda: find_repair(home, run), language)
+    return {"card": run_card(view, language, remedy), "log": log, "active": view.is_active}
 
 
 def card_box(part: str) -> str:
@@ -52,7 +55,7 @@ def say_log(text: str, language: str) -> str:
     return html.escape(text or say("train.no_log", language))
 
 
-def run_card(view: RunView, language: str) -> str:
+def run_card(view: RunView, language: str, remedy: Remedy | None = None) -> str:
     done = 100 * view.step / view.total_steps if view.total_steps else 0
     facts = {
         "train.step": f"{view.step} / {view.total_steps or '–'}",
@@ -66,13 +69,34 @@ def run_card(view: RunView, language: str) -> str:
     state = html.escape(say(f"state.{view.state}", language))
     phase = html.escape(say(f"phase.{view.phase}", language)) if view.is_active and view.phase != "stopping" else ""
     cause = view.cause or (Problem("", "lost") if view.state == "lost" else None)
-    why = notice(word_problem(cause, language), "bad") if cause else ""
+    kind = "info" if view.state == "stopped" else "bad"
+    why = notice(word_problem(cause, language), kind) if cause else ""
+    if remedy:
+        why += notice(word_remedy(remedy, language))
+    if view.silent_s:
+        why += notice(say("train.silent", language, minutes=int(view.silent_s // 60)))
     return (
         f'<div class="card" data-state="{view.state}" data-run="{html.escape(view.run)}">'
         f'<div class="top"><b>{html.escape(view.name)}</b><span class="pill {view.state}">{state}</span>'
         f'<span class="phase">{phase}</span></div>'
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done:.0f}">'
         f'<i style="width:{done:.1f}%"></i></div><dl class="facts">{items}</dl>{why}</div>'
+    )
+
+
+def word_remedy(remedy: Remedy, language: str) -> str:
+    """What “mend and run again” does."""
+    if remedy.resume:
+        return say("repair.resume", language)
+    changes = [
+        say("repair.change", language, name=field_label(name, language), before=before, after=after)
+        if after is not None
+        else say("repair.gone", language, name=name)
+        for name, (before, after) in remedy.changes.items()
+    ]
+    separator = say("repair.and", language)
+    return (
+        say("repair.with", language, changes=separator.join(changes)) if changes else say("repair.again", language)
     )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 import yaml
 
-from studio.core.arguments import find_arguments
 from studio.core.options import METHODS, OPTIONS, STAGES, OptionSpec
+from studio.core.paddleformers.arguments import find_arguments
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused
 from studio.texts import say

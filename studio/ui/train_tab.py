@@ -9,6 +9,7 @@ import gradio as gr
 
 from studio.actions.datasets import list_datasets
 from studio.actions.models import list_models
+from studio.actions.repair import repair_run
 from studio.actions.resume import find_resumption, resume_run
 from studio.actions.runs import list_runs, request_of, stop_run
 from studio.actions.train import default_request, free_name, import_config, preview_run, start_run
@@ -84,6 +85,9 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
                 resume = words.on(
                     gr.Button(say("train.resume"), size="sm", elem_id="train-resume"), value="train.resume"
                 )
+                mend = words.on(
+                    gr.Button(say("train.repair"), size="sm", elem_id="train-repair"), value="train.repair"
+                )
                 clone = words.on(
                     gr.Button(say("train.clone"), size="sm", elem_id="train-clone"), value="train.clone"
                 )
@@ -151,6 +155,9 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         told,
         trigger_mode="once",
     )
+    mend.click(
+        lambda picked, spoken: _repair(home, picked, spoken), [run, language], [told, run], trigger_mode="once"
+    )
     clone.click(
         lambda picked, spoken: _clone(home, inputs, told, picked, spoken),
         [run, language],
@@ -215,6 +222,15 @@ def _resume(home: Home, run: str | None, step: int | None, language: str) -> str
         return notice(say("train.no_run", language))
     view, failed = attempt(lambda: resume_run(home, run, None if step in (None, NEWEST) else step), language)
     return failed or notice(say("train.resumed", language, run=view.name, step=view.step), "good")
+
+
+def _repair(home: Home, run: str | None, language: str) -> Any:
+    if not run:
+        return notice(say("train.no_run", language)), gr.skip()
+    view, failed = attempt(lambda: repair_run(home, run), language)
+    if failed:
+        return failed, gr.skip()
+    return notice(say("train.started", language, run=view.name), "good"), _run_choices(home, view.run)
 
 
 def _clone(home: Home, inputs: Mapping[str, Any], told: Any, run: str | None, language: str) -> Any:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from studio.core.arguments import engine_arguments, find_arguments, read_argument
 from studio.core.options import OPTIONS
-from studio.core.paddleformers import REQUEST_KEYS, RESERVED_KEYS
+from studio.core.paddleformers.arguments import engine_arguments, find_arguments, read_argument
+from studio.core.paddleformers.config import REQUEST_KEYS, RESERVED_KEYS
 from studio.errors import Problem
 from studio.texts import say, word_problem
 

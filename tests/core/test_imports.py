@@ -2,10 +2,10 @@
 
 import pytest
 
-from studio.core.arguments import engine_arguments
 from studio.core.imports import OUTCOMES, OWN_KEYS, RENAMED, imported_keys, translate_config
 from studio.core.options import OPTIONS_BY_NAME
-from studio.core.paddleformers import REQUEST_KEYS
+from studio.core.paddleformers.arguments import engine_arguments
+from studio.core.paddleformers.config import REQUEST_KEYS
 from studio.texts import say
 
 ERNIEKIT = {

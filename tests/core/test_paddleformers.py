@@ -7,7 +7,7 @@ import pytest
 
 from studio.core.command import Command
 from studio.core.options import OPTIONS, default_options
-from studio.core.paddleformers import TrainFiles, engine_config, export_config, hook_settings, launch_command
+from studio.core.paddleformers.config import TrainFiles, engine_config, export_config, hook_settings, launch_command
 
 FILES = TrainFiles("/run", ("/run/train.jsonl",), "/run/eval.jsonl", "messages", "/run/vdl", "/hook.py")
 BLIND = TrainFiles("/run", ("/run/train.jsonl",), None, "messages", "/run/vdl", "/hook.py")
@@ -28,11 +28,12 @@ def test_every_option_that_applies_reaches_the_engine_and_no_other(stage: str, m
 def test_what_the_engine_ignores_goes_to_the_hook() -> None:
     options = {**default_options(), "lora_target_modules": "qkv_proj,o_proj"}
     told = hook_settings("lora", {**options, "lora_alpha": 8})
-    assert told == {"lora_alpha": 8, "lora_target_modules": ["qkv_proj", "o_proj"]}
+    assert (told["lora_alpha"], told["lora_target_modules"]) == (8, ["qkv_proj", "o_proj"])
     # 0 leaves it to the engine.
     assert hook_settings("lora", options)["lora_alpha"] is None
-    assert hook_settings("freeze", options) == {"train_only": {"layers": 2, "modules": [], "extra": []}}
-    assert hook_settings("full", options) == {}
+    assert hook_settings("freeze", options)["train_only"] == {"layers": 2, "modules": [], "extra": []}
+    watched = hook_settings("full", {**options, "early_stopping_patience": 3, "min_free_gb": 0.5})
+    assert watched == {"watch": {"nan": True, "patience": 3, "spike": 0.0}, "min_free_bytes": 5e8}
 
 
 def test_several_files_are_mixed_by_their_weights() -> None:

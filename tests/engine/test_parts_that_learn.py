@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from studio.actions.repair import find_repair
 from studio.actions.runs import read_log
 from studio.stores.home import Home
 from tests.engine.conftest import Train
@@ -71,3 +72,29 @@ def test_datasets_are_mixed_by_weights_and_some_rows_are_held_out(engine_home: H
     assert all(view.eval_loss is not None for view in mixed)
     under, over, _ = (view.step for view in mixed)
     assert under < over
+
+
+def test_a_run_stops_when_evaluations_bring_nothing_and_keeps_the_best(train: Train) -> None:
+    view = train(
+        eval_dataset="medical_zh_eval",
+        early_stopping_patience=2,
+        learning_rate=1e-12,
+        max_steps=40,
+        eval_steps=3,
+        save_steps=40,
+    )
+    assert (view.state, view.step) == ("stopped", 9)
+    assert view.cause is not None
+    assert (view.cause.code, view.cause.values["best"]) == ("no_improvement", 3)
+    assert 3 in view.checkpoints
+
+
+def test_steps_too_large_end_the_run_and_a_lower_rate_is_offered(engine_home: Home, train: Train) -> None:
+    wild = {"learning_rate": 0.5, "warmup_steps": 40, "max_grad_norm": 0.0, "weight_decay": 0.0}
+    view = train(max_steps=60, **wild)
+    assert view.state == "failed"
+    assert view.cause is not None
+    assert view.cause.code == "not_a_number"
+    remedy = find_repair(engine_home, view.run)
+    assert remedy is not None
+    assert remedy.changes == {"learning_rate": (0.5, 0.05), "max_grad_norm": (0.0, 1.0)}

@@ -1,8 +1,8 @@
 """A stand-in for `python -m paddleformers.cli.launcher VERB CONFIG`, for the fast tests.
 
 It replays what the real engine wrote (`tests/fake/recorded`), honours the stop file as the hook does, and
-misbehaves as FAKE_ENGINE says: `slow` waits after each step, `crash` ends with a traceback, `hang` never
-begins, `fork` leaves a child in a session of its own and then goes on slowly, `silent` writes nothing and
+misbehaves as FAKE_ENGINE says: `slow` waits after each step, `crash` ends with a traceback, `fail NAME` ends as
+the real engine did in `recorded/failures/NAME.txt`, `hang` never begins, `fork` leaves a child in a session of its own and then goes on slowly, `silent` writes nothing and
 ends with status 0.
 """
 
@@ -26,6 +26,13 @@ def train(config: dict[str, object]) -> int:
     assert Path(str(config["train_dataset_path"])).is_file()
     if mode == "hang":
         time.sleep(300)
+    if mode.startswith("fail "):
+        first, _, log = (RECORDED / "failures" / f"{mode[5:]}.txt").read_text(encoding="utf-8").partition("\n")
+        sys.stderr.write(log)
+        status = int(first.removeprefix("exit "))
+        if status < 0:
+            os.kill(os.getpid(), -status)
+        return status
     if mode == "crash":
         raise RuntimeError("the kernel is not registered")
     if mode == "silent":

@@ -1,4 +1,4 @@
-"""All that is particular to PaddleFormers 1.2: its keys, its quirks, how it is launched.
+"""PaddleFormers 1.2: its keys, its quirks, how it is launched.
 
 Source of each quirk: PaddleFormers 1.2.0 run on a CPU (paddlepaddle 3.3.1).
 """
@@ -120,7 +120,14 @@ def _weights(options: Mapping[str, OptionValue], files: int) -> list[str]:
 
 def hook_settings(method: str, options: Mapping[str, OptionValue]) -> dict[str, Any]:
     """What `studio.engine.hook` does that the engine has no working key for."""
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {
+        "watch": {
+            "nan": options["stop_on_nan"],
+            "patience": options["early_stopping_patience"],
+            "spike": options["spike_factor"],
+        },
+        "min_free_bytes": float(options["min_free_gb"]) * 1e9,
+    }
     if method == "lora":
         # The engine takes `lora_alpha`, and overwrites it with twice the rank (4 with rsLoRA).
         settings["lora_alpha"] = int(options["lora_alpha"]) or None

@@ -35,7 +35,9 @@ class EngineArgument:
 @cache
 def engine_arguments() -> Mapping[str, EngineArgument]:
     """All arguments by name."""
-    text = resources.files("studio.core").joinpath("engine_arguments.json").read_text(encoding="utf-8")
+    text = (
+        resources.files("studio.core.paddleformers").joinpath("engine_arguments.json").read_text(encoding="utf-8")
+    )
     stored: dict[str, dict[str, Any]] = json.loads(text)
     return {
         name: EngineArgument(
