@@ -117,14 +117,14 @@ def free_name(home: Home, wanted: str) -> str:
     return f"{stem}-{number}"
 
 
-def request_from_keys(home: Home, config: Mapping[str, Any]) -> TrainRequest:
-    """A request from engine keys, on top of the defaults; `datasets`, `eval_dataset`, `name` are ours.
+def request_from_keys(home: Home, config: Mapping[str, Any], begin: TrainRequest | None = None) -> TrainRequest:
+    """A request from engine keys, on top of another or of the defaults; `datasets`, `name` and such are ours.
 
     A relative model path means one in the home's `models/`, or else in the working directory.
     """
-    request = default_request(home)
+    request = begin or default_request(home)
     options = dict(request.options)
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = dict(request.extra)
     fields: dict[str, Any] = {}
     for key, value in config.items():
         if key in OPTIONS_BY_NAME:

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import yaml
 
-from studio.actions import chat, export, repair, resume, runs, train
+from studio.actions import chat, export, presets, repair, resume, runs, train
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.cli.data import add_dataset_commands
 from studio.cli.output import Answer, end_progress, plain, show_progress
@@ -75,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, run in (("preview", _preview), ("prepare", _prepare), ("train", _train)):
         command = add(commands, name, run)
         command.add_argument("--config", type=Path)
+        command.add_argument("--preset", help=say("cli.preset"))
         command.add_argument("keys", nargs="*", metavar="KEY=VALUE")
         command.add_argument("--name")
         if name == "train":
@@ -133,7 +134,10 @@ def _asked(home: Home, flags: argparse.Namespace) -> TrainRequest:
     keys |= _read_keys(flags.keys)
     if flags.name:
         keys["name"] = flags.name
-    request = train.request_from_keys(home, keys)
+    begin = train.default_request(home)
+    if flags.preset:
+        begin = presets.use_preset(home, begin, flags.preset)
+    request = train.request_from_keys(home, keys, begin)
     if request.model == str(home.models / DEMO_MODEL):
         make_demo_model(home)
     return request

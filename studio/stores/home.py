@@ -15,6 +15,10 @@ class Home:
         return self.root / "dataset_registry.json"
 
     @property
+    def presets(self) -> Path:
+        return self.root / "presets"
+
+    @property
     def data(self) -> Path:
         return self.root / "data"
 

@@ -151,6 +151,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The tokenizer of this model cannot be used: {reason}.",
         "无法使用该模型的分词器：{reason}。",
     ),
+    "error.bad_preset_name": (
+        "“{given}” cannot be a preset's name. Use up to 60 letters, digits, spaces, dots and dashes.",
+        "“{given}” 不能作为预设名称。请使用不超过 60 个字母、数字、空格、点或短横。",
+    ),
+    "error.preset_is_shipped": (
+        "{given} comes with the studio. Save your settings under another name.",
+        "{given} 是内置预设。请换一个名称保存。",
+    ),
+    "error.unknown_preset": (
+        "There is no preset of your own called “{given}”. There are: {known}.",
+        "没有名为“{given}”的自定义预设。已有：{known}。",
+    ),
     "error.no_remedy": (
         "The studio knows no change that would help here. Use its settings, change them, and start again.",
         "没有可自动应用的修改。请沿用其设置，修改后重新开始。",

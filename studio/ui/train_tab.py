@@ -9,12 +9,14 @@ import gradio as gr
 
 from studio.actions.datasets import list_datasets
 from studio.actions.models import list_models
+from studio.actions.presets import list_presets, remove_preset, save_preset, use_preset
 from studio.actions.repair import repair_run
 from studio.actions.resume import find_resumption, resume_run
 from studio.actions.runs import list_runs, request_of, stop_run
 from studio.actions.train import default_request, free_name, import_config, preview_run, start_run
 from studio.core.imports import OUTCOMES, TRANSLATED, ImportedKey
 from studio.core.options import OPTIONS
+from studio.core.presets import PRESETS
 from studio.errors import RequestRefused
 from studio.stores.home import Home
 from studio.texts import say, word_problem
@@ -35,6 +37,30 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     home = parts.home
     with words.on(gr.Tab(say("train.tab"), id="train"), label="train.tab") as tab, gr.Row():
         with gr.Column(scale=5, min_width=340):
+            with gr.Row(elem_classes="fields"):
+                preset = words.on(
+                    gr.Dropdown(
+                        [],
+                        label=say("preset.pick"),
+                        info=say("preset.help"),
+                        elem_id="train-preset",
+                        interactive=True,
+                    ),
+                    label="preset.pick",
+                    info="preset.help",
+                )
+                preset_name = words.on(
+                    gr.Textbox("", label=say("preset.name"), elem_id="train-preset-name", max_lines=1),
+                    label="preset.name",
+                )
+            with gr.Row(elem_classes="actions"):
+                keep = words.on(
+                    gr.Button(say("preset.save"), size="sm", elem_id="train-preset-save"), value="preset.save"
+                )
+                forget = words.on(
+                    gr.Button(say("preset.remove"), size="sm", elem_id="train-preset-remove"), value="preset.remove"
+                )
+            preset_told = gr.HTML(elem_classes="plain", elem_id="train-preset-told")
             inputs, groups = build_form(default_request(home), words)
             with words.on(gr.Accordion(say("import.panel"), open=False), label="import.panel"):
                 file = words.on(
@@ -115,6 +141,31 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         visible_options,
         [inputs["stage"], inputs["method"]],
         [*groups.values(), *(inputs[f"option.{spec.name}"] for spec in OPTIONS)],
+        show_progress="hidden",
+    )
+    gr.on(
+        [page.load, tab.select, language.change],
+        lambda kept, spoken: _preset_choices(home, kept, spoken),
+        [preset, language],
+        preset,
+        show_progress="hidden",
+    )
+    preset.input(
+        lambda values: _use_preset(home, inputs, preset_told, values[preset], values, values[language]),
+        {*inputs.values(), preset, language},
+        [*inputs.values(), preset_told],
+        show_progress="hidden",
+    ).then(**preview)
+    keep.click(
+        lambda values: _save_preset(home, inputs, values, values[preset_name], values[language]),
+        {*inputs.values(), preset_name, language},
+        [preset, preset_told],
+        show_progress="hidden",
+    )
+    forget.click(
+        lambda picked, spoken: _remove_preset(home, picked, spoken),
+        [preset, language],
+        [preset, preset_told],
         show_progress="hidden",
     )
     refresh = {
@@ -240,6 +291,37 @@ def _clone(home: Home, inputs: Mapping[str, Any], told: Any, run: str | None, la
     if failed:
         return {told: failed}
     return {**fill_form(inputs, request, free_name(home, request.name)), told: ""}
+
+
+def _preset_choices(home: Home, kept: str | None, language: str) -> Any:
+    names = list_presets(home)
+    choices = [(say(f"preset.{name}", language) if name in PRESETS else name, name) for name in names]
+    return gr.update(choices=choices, value=kept if kept in names else None)
+
+
+def _use_preset(
+    home: Home, inputs: Mapping[str, Any], told: Any, name: str | None, values: Mapping[Any, Any], language: str
+) -> Any:
+    if not name:
+        return {told: ""}
+    request, failed = attempt(lambda: use_preset(home, read_request(inputs, values), name), language)
+    return {told: failed} if failed else {**fill_form(inputs, request, request.name), told: ""}
+
+
+def _save_preset(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], name: str, language: str) -> Any:
+    _, failed = attempt(lambda: save_preset(home, read_request(inputs, values), name), language)
+    if failed:
+        return gr.skip(), failed
+    return _preset_choices(home, name.strip(), language), notice(
+        say("preset.saved", language, name=name.strip()), "good"
+    )
+
+
+def _remove_preset(home: Home, name: str | None, language: str) -> Any:
+    _, failed = attempt(lambda: remove_preset(home, name or ""), language)
+    if failed:
+        return gr.skip(), failed
+    return _preset_choices(home, None, language), notice(say("preset.removed", language, name=name), "good")
 
 
 def _import(home: Home, inputs: Mapping[str, Any], told: Any, path: str, language: str) -> Any:

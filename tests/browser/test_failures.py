@@ -1,0 +1,61 @@
+"""Five ways to fail, each told on the page in words and mended with the offered click."""
+
+import os
+import signal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from studio.actions.runs import request_of
+from studio.stores.runs import read_json
+from tests.browser.conftest import Studio
+from tests.browser.page_parts import LONG_MS, card_of, pick, unfold, write
+
+pytestmark = pytest.mark.browser
+
+
+def start(page: Page, name: str, extra: str = "") -> None:
+    write(page, "train-extra", extra)
+    write(page, "train-name", name)
+    page.locator("#train-start").click()
+
+
+def mend(page: Page, failed: str, said: str, offered: str, again: str) -> None:
+    """The card of the failed run says why and what would be changed; a click does it, and the run gets through."""
+    card = card_of(page, failed, "failed")
+    expect(card).to_contain_text(said, timeout=LONG_MS)
+    expect(card).to_contain_text(offered)
+    page.locator("#train-repair").click()
+    expect(card_of(page, again, "finished")).to_be_visible(timeout=LONG_MS)
+
+
+def test_five_failures_are_explained_and_mended(page: Page, studio: Studio) -> None:
+    unfold(page, "More engine arguments")
+    write(page, "train-max_steps", "2")
+    write(page, "train-max_seq_len", "48")
+
+    start(page, "optimizer", "optim: sgdd")
+    mend(page, "optimizer", "The engine has no optimiser sgdd.", "changes optim, which is left out", "optimizer-2")
+
+    start(page, "attention", "_attn_implementation: flashmask")
+    mend(page, "attention", "exists on GPUs only", "_attn_implementation, which is left out", "attention-2")
+
+    pick(page, "train-method", "lora")
+    unfold(page, "LoRA")
+    write(page, "train-lora_target_modules", "c_attn")
+    start(page, "module")
+    mend(page, "module", "The model has no module c_attn. There are", "LoRA modules from c_attn to", "module-2")
+    write(page, "train-lora_target_modules", "")
+    start(page, "adapter", "lora_path: /nowhere/adapter")
+    mend(page, "adapter", "There is no adapter in /nowhere/adapter.", "lora_path, which is left out", "adapter-2")
+    pick(page, "train-method", "full")
+
+    write(page, "train-max_steps", "40")
+    unfold(page, "Logging, evaluation, checkpoints")
+    write(page, "train-save_steps", "5")
+    start(page, "killed")
+    running = card_of(page, "killed", "running")
+    expect(running).to_contain_text("12 / 40", timeout=LONG_MS)
+    os.kill(read_json(studio.home.saves / "ernie-4.5-demo/full/killed/studio/state.json")["pid"], signal.SIGKILL)
+    mend(page, "killed", "killed by SIGKILL", "goes on from the newest checkpoint", "killed")
+    assert request_of(studio.home, "module-2").options["lora_target_modules"] == ""
