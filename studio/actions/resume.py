@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +32,6 @@ CHANGEABLE = (
     "save_total_limit",
 )
 RESUME_KEY = "resume_from_checkpoint"
-
-
-@dataclass(frozen=True, slots=True)
-class Resumption:
-    """What a run could go on from: its whole checkpoints, and how far it was to go."""
-
-    run: str
-    checkpoints: tuple[int, ...]
-    total_steps: int | None
-
-
-def find_resumption(home: Home, run: str) -> Resumption:
-    """From where a run can go on. Raises NotFound."""
-    folder = find_run_folder(home, run)
-    view = view_run(home, folder)
-    return Resumption(view.run, tuple(find_resumable(folder)), view.total_steps)
 
 
 def resume_run(

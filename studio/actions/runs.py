@@ -1,6 +1,7 @@
 """Look at runs: all, one, its curve, its log; and stop one."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,11 @@ def read_chart(
         series[name] = thin_out([xs[i] for i in inside], [ys[i] for i in inside], limit)
     points = len(tail.series.get("loss", ([], []))[0])
     return Chart(f"{tail.inode}-{tail.offset}", points, series)
+
+
+def read_curves(folder: Path) -> Mapping[str, tuple[list[float], list[float]]]:
+    """All points of all curves in a run's folder: steps and values."""
+    return _TAILS.read(RunPaths(folder).metrics).series
 
 
 def read_log(home: Home, run: str, size: int = 20_000) -> str:

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import yaml
 
-from studio.actions import chat, export, presets, repair, resume, runs, train
+from studio.actions import chat, checkpoints, export, presets, repair, resume, runs, train
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.cli.data import add_dataset_commands
 from studio.cli.output import Answer, end_progress, plain, show_progress
@@ -84,7 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
     add(commands, "import", _import).add_argument("config", type=Path)
     listed = commands.add_parser("runs", parents=[shared], help=say("cli.runs"))
     listed.set_defaults(run=_runs)
-    add(listed.add_subparsers(metavar="WHAT"), "show", _runs_show, "of")
+    about = listed.add_subparsers(metavar="WHAT")
+    add(about, "show", _runs_show, "of")
+    add(about, "checkpoints", _runs_checkpoints, "of").add_argument("--delete", type=int, metavar="STEP")
     add(commands, "stop", _stop, "of").add_argument("--now", action="store_true")
 
     resuming = add(commands, "resume", _resume, "of")
@@ -215,6 +217,12 @@ def _runs(home: Home, flags: argparse.Namespace) -> Answer:
 
 def _runs_show(home: Home, flags: argparse.Namespace) -> Answer:
     return plain(runs.find_run(home, flags.of))
+
+
+def _runs_checkpoints(home: Home, flags: argparse.Namespace) -> Answer:
+    if flags.delete is not None:
+        checkpoints.delete_checkpoint(home, flags.of, flags.delete)
+    return {"checkpoints": plain(checkpoints.list_checkpoints(home, flags.of))}
 
 
 def _stop(home: Home, flags: argparse.Namespace) -> Answer:

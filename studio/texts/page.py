@@ -71,6 +71,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "By words of its name or its description, of 463 that the engine takes.",
         "按名称或说明查找，引擎共有 463 个参数。",
     ),
+    "train.checkpoint.delete": ("Delete the checkpoint", "删除检查点"),
+    "train.checkpoint.deleted": ("The checkpoint of step {step} is deleted.", "已删除第 {step} 步的检查点。"),
+    "train.checkpoint.choose": ("Choose the checkpoint by its step first.", "请先选择具体步数的检查点。"),
+    "train.checkpoint.loads_only": ("chat and export only", "仅可对话与导出"),
     "preset.pick": ("Preset", "预设"),
     "preset.help": (
         "Fills in how to train; the model, the data and the name stay.",

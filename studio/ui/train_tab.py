@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from studio.actions.checkpoints import Checkpoint, delete_checkpoint, list_checkpoints
 from studio.actions.datasets import list_datasets
 from studio.actions.models import list_models
 from studio.actions.presets import list_presets, remove_preset, save_preset, use_preset
 from studio.actions.repair import repair_run
-from studio.actions.resume import find_resumption, resume_run
+from studio.actions.resume import resume_run
 from studio.actions.runs import list_runs, request_of, stop_run
 from studio.actions.train import default_request, free_name, import_config, preview_run, start_run
 from studio.core.imports import OUTCOMES, TRANSLATED, ImportedKey
@@ -111,6 +112,10 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
                 resume = words.on(
                     gr.Button(say("train.resume"), size="sm", elem_id="train-resume"), value="train.resume"
                 )
+                drop = words.on(
+                    gr.Button(say("train.checkpoint.delete"), size="sm", elem_id="train-checkpoint-delete"),
+                    value="train.checkpoint.delete",
+                )
                 mend = words.on(
                     gr.Button(say("train.repair"), size="sm", elem_id="train-repair"), value="train.repair"
                 )
@@ -206,6 +211,12 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         told,
         trigger_mode="once",
     )
+    drop.click(
+        lambda picked, step, spoken: _delete_checkpoint(home, picked, step, spoken),
+        [run, checkpoint, language],
+        [told, checkpoint],
+        show_progress="hidden",
+    )
     mend.click(
         lambda picked, spoken: _repair(home, picked, spoken), [run, language], [told, run], trigger_mode="once"
     )
@@ -262,10 +273,35 @@ def _stopper(home: Home, at_once: bool) -> Any:
 
 def _checkpoints(home: Home, run: str | None, kept: int | None, language: str) -> Any:
     """The newest first, and that as the choice of who does not choose."""
-    found, failed = attempt(lambda: find_resumption(home, run or ""), "en")
-    steps = [] if failed else sorted(found.checkpoints, reverse=True)
-    choices = [(say("train.checkpoint.newest", language), NEWEST), *((str(step), step) for step in steps)]
-    return gr.update(choices=choices, value=kept if kept in steps else NEWEST)
+    found, failed = attempt(lambda: list_checkpoints(home, run or ""), "en")
+    listed: Sequence[Checkpoint] = [] if failed else found
+    choices = [(_say_checkpoint(checkpoint, language), checkpoint.step) for checkpoint in listed]
+    steps = {checkpoint.step for checkpoint in listed}
+    newest = (say("train.checkpoint.newest", language), NEWEST)
+    return gr.update(choices=[newest, *choices], value=kept if kept in steps else NEWEST)
+
+
+def _say_checkpoint(checkpoint: Checkpoint, language: str) -> str:
+    told = [str(checkpoint.step), f"{checkpoint.size / 1e6:,.1f} MB"]
+    for name in ("loss", "eval_loss"):
+        value = getattr(checkpoint, name)
+        if value is not None:
+            told.append(f"{say(f'train.{name}', language)} {value:.4f}")
+    if not checkpoint.can_resume:
+        told.append(say("train.checkpoint.loads_only", language))
+    return " · ".join(told)
+
+
+def _delete_checkpoint(home: Home, run: str | None, step: int | None, language: str) -> Any:
+    if not run:
+        return notice(say("train.no_run", language)), gr.skip()
+    if step in (None, NEWEST):
+        return notice(say("train.checkpoint.choose", language)), gr.skip()
+    _, failed = attempt(lambda: delete_checkpoint(home, run, int(step or 0)), language)
+    if failed:
+        return failed, gr.skip()
+    told = notice(say("train.checkpoint.deleted", language, step=step), "good")
+    return told, _checkpoints(home, run, None, language)
 
 
 def _resume(home: Home, run: str | None, step: int | None, language: str) -> str:

@@ -8,7 +8,8 @@ import psutil
 import pytest
 import yaml
 
-from studio.actions.resume import find_resumption, resume_run
+from studio.actions.checkpoints import list_checkpoints
+from studio.actions.resume import resume_run
 from studio.actions.runs import find_run, read_chart, stop_run, wait_run
 from studio.actions.train import start_run
 from studio.errors import NotFound, RequestRefused, StudioError
@@ -41,7 +42,7 @@ def ended(home: Home, fake_engine: FakeEngine) -> str:
 
 def test_a_run_goes_on_from_its_newest_whole_checkpoint(home: Home, fake_engine: FakeEngine, ended: str) -> None:
     paths = RunPaths(Path(find_run(home, ended).path))
-    assert find_resumption(home, ended).checkpoints == (2,)
+    assert [checkpoint.step for checkpoint in list_checkpoints(home, ended)] == [2]
     fake_engine("")
     view = resume_run(home, ended, changes={"learning_rate": "1e-4"})
     assert view.is_active
