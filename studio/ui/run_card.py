@@ -89,7 +89,13 @@ def word_remedy(remedy: Remedy, language: str) -> str:
     if remedy.resume:
         return say("repair.resume", language)
     changes = [
-        say("repair.change", language, name=field_label(name, language), before=before, after=after)
+        say(
+            "repair.change",
+            language,
+            name=field_label(name, language),
+            before=_say_value(before, language),
+            after=_say_value(after, language),
+        )
         if after is not None
         else say("repair.gone", language, name=name)
         for name, (before, after) in remedy.changes.items()
@@ -98,6 +104,10 @@ def word_remedy(remedy: Remedy, language: str) -> str:
     return (
         say("repair.with", language, changes=separator.join(changes)) if changes else say("repair.again", language)
     )
+
+
+def _say_value(value: object, language: str) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value) or say("repair.empty", language)
 
 
 def say_duration(seconds: float | None) -> str:

@@ -38,30 +38,13 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     home = parts.home
     with words.on(gr.Tab(say("train.tab"), id="train"), label="train.tab") as tab, gr.Row():
         with gr.Column(scale=5, min_width=340):
-            with gr.Row(elem_classes="fields"):
-                preset = words.on(
-                    gr.Dropdown(
-                        [],
-                        label=say("preset.pick"),
-                        info=say("preset.help"),
-                        elem_id="train-preset",
-                        interactive=True,
-                    ),
-                    label="preset.pick",
-                    info="preset.help",
-                )
-                preset_name = words.on(
-                    gr.Textbox("", label=say("preset.name"), elem_id="train-preset-name", max_lines=1),
-                    label="preset.name",
-                )
-            with gr.Row(elem_classes="actions"):
-                keep = words.on(
-                    gr.Button(say("preset.save"), size="sm", elem_id="train-preset-save"), value="preset.save"
-                )
-                forget = words.on(
-                    gr.Button(say("preset.remove"), size="sm", elem_id="train-preset-remove"), value="preset.remove"
-                )
-            preset_told = gr.HTML(elem_classes="plain", elem_id="train-preset-told")
+            preset = words.on(
+                gr.Dropdown(
+                    [], label=say("preset.pick"), info=say("preset.help"), elem_id="train-preset", interactive=True
+                ),
+                label="preset.pick",
+                info="preset.help",
+            )
             inputs, groups = build_form(default_request(home), words)
             with words.on(gr.Accordion(say("import.panel"), open=False), label="import.panel"):
                 file = words.on(
@@ -74,6 +57,20 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
                     label="import.file",
                 )
                 imported = gr.HTML(elem_classes="plain", elem_id="train-imported")
+            with words.on(gr.Accordion(say("preset.panel"), open=False), label="preset.panel"):
+                preset_name = words.on(
+                    gr.Textbox("", label=say("preset.name"), elem_id="train-preset-name", max_lines=1),
+                    label="preset.name",
+                )
+                with gr.Row(elem_classes="actions"):
+                    keep = words.on(
+                        gr.Button(say("preset.save"), size="sm", elem_id="train-preset-save"), value="preset.save"
+                    )
+                    forget = words.on(
+                        gr.Button(say("preset.remove"), size="sm", elem_id="train-preset-remove"),
+                        value="preset.remove",
+                    )
+                preset_told = gr.HTML(elem_classes="plain", elem_id="train-preset-told")
         with gr.Column(scale=6, min_width=340, elem_classes="side"):
             problems = gr.HTML(elem_classes="plain", elem_id="train-problems")
             with gr.Row(elem_classes="actions"):

@@ -30,7 +30,7 @@ def test_out_of_memory_is_explained_and_mended_with_the_same_batch(home: Home, f
     assert view.cause.code == "out_of_memory"
     card = show_run(home, view.run, "en")["card"]
     assert "not enough memory" in card
-    assert "Batch size per device from 8 to 4 and Gradient accumulation from 1 to 2" in card
+    assert "with Batch size per device 4 instead of 8 and with Gradient accumulation 2 instead of 1" in card
     assert "单设备批大小" in show_run(home, view.run, "zh")["card"]
     fake_engine("")
     again = wait_run(home, repair_run(home, view.run).run)

@@ -35,19 +35,25 @@ def test_five_failures_are_explained_and_mended(page: Page, studio: Studio) -> N
     write(page, "train-max_seq_len", "48")
 
     start(page, "optimizer", "optim: sgdd")
-    mend(page, "optimizer", "The engine has no optimiser sgdd.", "changes optim, which is left out", "optimizer-2")
+    mend(page, "optimizer", "The engine has no optimiser sgdd.", "starts it without optim", "optimizer-2")
 
     start(page, "attention", "_attn_implementation: flashmask")
-    mend(page, "attention", "exists on GPUs only", "_attn_implementation, which is left out", "attention-2")
+    mend(page, "attention", "exists on GPUs only", "without _attn_implementation", "attention-2")
 
     pick(page, "train-method", "lora")
     unfold(page, "LoRA")
     write(page, "train-lora_target_modules", "c_attn")
     start(page, "module")
-    mend(page, "module", "The model has no module c_attn. There are", "LoRA modules from c_attn to", "module-2")
+    mend(
+        page,
+        "module",
+        "The model has no module c_attn. There are",
+        "LoRA modules left empty instead of c_attn",
+        "module-2",
+    )
     write(page, "train-lora_target_modules", "")
     start(page, "adapter", "lora_path: /nowhere/adapter")
-    mend(page, "adapter", "There is no adapter in /nowhere/adapter.", "lora_path, which is left out", "adapter-2")
+    mend(page, "adapter", "There is no adapter in /nowhere/adapter.", "without lora_path", "adapter-2")
     pick(page, "train-method", "full")
 
     write(page, "train-max_steps", "60")

@@ -97,4 +97,5 @@ def diagnose(exit_code: int, log: str, *, memory_kill: bool = False) -> Problem:
 
 
 def _values(groups: Mapping[str, str | None]) -> dict[str, object]:
-    return {name: text.strip().strip("'\"")[:LAST_WORDS] for name, text in groups.items() if text}
+    # Lists come as Python prints them.
+    return {name: text.replace("'", "").strip()[:LAST_WORDS] for name, text in groups.items() if text}
