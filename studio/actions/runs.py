@@ -8,9 +8,11 @@ from typing import Any
 
 from studio.core.metrics import find_progress, thin_out
 from studio.core.request import TrainRequest
-from studio.core.runs import ACTIVE_STATES, SILENCE_S, RunView, read_cause
+from studio.core.runs import ACTIVE_STATES, QUEUED, SILENCE_S, RunView, read_cause
 from studio.errors import StudioError
-from studio.jobs.launch import job_state, stop_job, wait_job
+from studio.jobs.launch import stop_job, wait_job
+from studio.jobs.queue import read_queue
+from studio.jobs.state import job_state
 from studio.stores.home import Home
 from studio.stores.runs import (
     JobPaths,
@@ -18,6 +20,7 @@ from studio.stores.runs import (
     find_checkpoints,
     find_run_folder,
     find_run_folders,
+    read_json,
     read_request,
 )
 from studio.stores.runs import run_id as id_of
@@ -83,6 +86,20 @@ def read_chart(
     return Chart(f"{tail.inode}-{tail.offset}", points, series)
 
 
+def queue_place(job: Path) -> tuple[int | None, bool]:
+    """A waiting job's place for its device, from 1, and whether it is held."""
+    for lock in read_locks(job):
+        for place, ticket in enumerate(read_queue(lock), 1):
+            if ticket.folder == job:
+                return place, ticket.held
+    return None, False
+
+
+def read_locks(job: Path) -> list[Path]:
+    """The locks of the devices that a job needs."""
+    return [Path(lock) for lock in read_json(JobPaths(job).job).get("locks", [])]
+
+
 def read_curves(folder: Path) -> Mapping[str, tuple[list[float], list[float]]]:
     """All points of all curves in a run's folder: steps and values."""
     return _TAILS.read(RunPaths(folder).metrics).series
@@ -110,6 +127,7 @@ def view_run(home: Home, folder: Path) -> RunView:
     progress = find_progress(
         int(tail.begin.get("step", 0)), begin_time, tail.last_step, tail.begin.get("total_steps"), now
     )
+    place, held = queue_place(paths.job) if name == QUEUED else (None, False)
     phase = tail.phase if name == "running" and tail.phase else str(state.get("phase", name))
     return RunView(
         run=id_of(home, folder),
@@ -131,6 +149,8 @@ def view_run(home: Home, folder: Path) -> RunView:
         cause=read_cause(state.get("cause")),
         started_at=state.get("started_at") or state.get("created_at"),
         silent_s=_silence(job, paths.metrics) if name == "running" else None,
+        place=place,
+        held=held,
         checkpoints=tuple(find_checkpoints(folder)),
     )
 

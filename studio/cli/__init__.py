@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import yaml
 
-from studio.actions import chat, checkpoints, export, presets, repair, resume, runs, train
+from studio.actions import chat, checkpoints, export, presets, queue, repair, resume, runs, train
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.cli.data import add_dataset_commands
 from studio.cli.output import Answer, end_progress, plain, show_progress
@@ -88,6 +88,9 @@ def build_parser() -> argparse.ArgumentParser:
     add(about, "show", _runs_show, "of")
     add(about, "checkpoints", _runs_checkpoints, "of").add_argument("--delete", type=int, metavar="STEP")
     add(commands, "stop", _stop, "of").add_argument("--now", action="store_true")
+
+    queueing = add(commands, "queue", _queue, "of")
+    queueing.add_argument("change", choices=("hold", "release", "earlier", "later"))
 
     resuming = add(commands, "resume", _resume, "of")
     resuming.add_argument("--checkpoint", type=int)
@@ -223,6 +226,12 @@ def _runs_checkpoints(home: Home, flags: argparse.Namespace) -> Answer:
     if flags.delete is not None:
         checkpoints.delete_checkpoint(home, flags.of, flags.delete)
     return {"checkpoints": plain(checkpoints.list_checkpoints(home, flags.of))}
+
+
+def _queue(home: Home, flags: argparse.Namespace) -> Answer:
+    if flags.change in ("hold", "release"):
+        return plain(queue.hold_run(home, flags.of, flags.change == "hold"))
+    return plain(queue.move_run(home, flags.of, 1 if flags.change == "later" else -1))
 
 
 def _stop(home: Home, flags: argparse.Namespace) -> Answer:

@@ -35,6 +35,9 @@ class RunView:
     cause: Problem | None
     started_at: float | None
     silent_s: float | None
+    # Its place in the queue, from 1, and whether it is held there.
+    place: int | None
+    held: bool
     checkpoints: tuple[int, ...]
 
     @property

@@ -15,6 +15,8 @@ from typing import IO
 from studio.core.command import Command
 from studio.errors import JobFailed
 from studio.jobs.processes import end_job, is_alive
+from studio.jobs.queue import join_queue
+from studio.jobs.state import job_state
 from studio.stores.atomic import write_json
 from studio.stores.runs import JobPaths, ask_stop, read_json, write_state
 
@@ -59,6 +61,8 @@ def start_job(folder: Path, steps: Sequence[Step], locks: Sequence[Path] = (), s
         {"steps": described, "locks": [str(lock) for lock in locks], "silence_s": silence_s},
     )
     write_state(folder, state="queued", created_at=time.time(), phase="queued")
+    for lock in locks:
+        join_queue(lock, folder)
     with (folder / "supervisor.txt").open("ab") as output:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "studio.jobs.supervisor", str(folder)],
@@ -71,23 +75,6 @@ def start_job(folder: Path, steps: Sequence[Step], locks: Sequence[Path] = (), s
         )
     # Somebody must collect the exit status while the studio lives, or a zombie stays.
     threading.Thread(target=supervisor.wait, daemon=True).start()
-
-
-def job_state(folder: Path) -> dict[str, object]:
-    """A job's state as it is: one whose processes are gone without a word is `lost`."""
-    state = read_json(JobPaths(folder).state)
-    if state.get("state") not in ("queued", "preparing", "running", "stopping"):
-        return state
-    if is_alive(state.get("supervisor_pid"), state.get("supervisor_started")):
-        return state
-    if is_alive(state.get("pid"), state.get("pid_started")):
-        return state
-    # A supervisor takes a moment to write its first line.
-    if "supervisor_pid" not in state and time.time() - float(state.get("created_at", 0)) < 20:
-        return state
-    # It may have ended, in order, between the two looks.
-    again = read_json(JobPaths(folder).state)
-    return again if again != state else {**state, "state": "lost"}
 
 
 def stop_job(folder: Path, *, now: bool) -> None:

@@ -16,11 +16,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 from studio.core.metrics import read_metric
 from studio.core.paddleformers.failures import diagnose
 from studio.jobs.processes import JOB_VARIABLE, ProcessIdentity, end_job, processes_of
+from studio.jobs.queue import is_next, leave_queue
 from studio.stores.runs import JobPaths, read_json, write_state
 from studio.stores.tails import read_log_tail
 
@@ -77,7 +78,7 @@ def _end(folder: Path, state: str, exit_code: int | None = None, cause: Mapping[
 
 
 def _wait_for_devices(paths: JobPaths, job: Mapping[str, Any], held: ExitStack) -> list[int] | None:
-    """Take the device locks, first come first served as far as the poll tells; None when stopped.
+    """Take the device locks when it is this job's turn; None when stopped.
 
     The commands inherit the returned descriptors: a device stays taken as long as one of them lives, even
     when this process is killed.
@@ -86,16 +87,21 @@ def _wait_for_devices(paths: JobPaths, job: Mapping[str, Any], held: ExitStack) 
     for lock in job.get("locks", []):
         Path(lock).parent.mkdir(parents=True, exist_ok=True)
         file = held.enter_context(open(lock, "w"))
-        while True:
+        while not (is_next(Path(lock), paths.folder) and _take(file)):
             if paths.stop.exists():
                 return None
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                taken.append(file.fileno())
-                break
-            except BlockingIOError:
-                time.sleep(POLL_S)
-    return taken
+            time.sleep(POLL_S)
+        leave_queue(Path(lock), paths.folder)
+        taken.append(file.fileno())
+    return None if paths.stop.exists() else taken
+
+
+def _take(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _run_step(

@@ -429,6 +429,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cli.stop": ("stop a run", "停止一个运行"),
     "cli.import": ("say what becomes of another tool's settings", "查看其他工具的设置如何转换"),
     "cli.runs_checkpoints": ("the checkpoints of a run; delete one", "列出运行的检查点，或删除其一"),
+    "cli.queue": ("hold, release or move a run that waits", "暂缓、恢复或移动排队中的运行"),
     "cli.preset": ("settings to begin with, by the name of a preset", "以某个预设作为起点"),
     "cli.repair": ("mend a failed run and run it again", "修正失败的运行并重新运行"),
     "cli.resume": ("go on with a run from a checkpoint", "从检查点继续训练"),

@@ -68,6 +68,8 @@ def run_card(view: RunView, language: str, remedy: Remedy | None = None) -> str:
     items = "".join(f"<div><dt>{html.escape(say(k, language))}</dt><dd>{v}</dd></div>" for k, v in facts.items())
     state = html.escape(say(f"state.{view.state}", language))
     phase = html.escape(say(f"phase.{view.phase}", language)) if view.is_active and view.phase != "stopping" else ""
+    if view.place:
+        phase = html.escape(say("queue.held" if view.held else "queue.place", language, place=view.place))
     cause = view.cause or (Problem("", "lost") if view.state == "lost" else None)
     kind = "info" if view.state == "stopped" else "bad"
     why = notice(word_problem(cause, language), kind) if cause else ""

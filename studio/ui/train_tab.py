@@ -1,7 +1,7 @@
 """The Train tab: what to train on the left; command, state, curve and log on the right."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from studio.actions.checkpoints import Checkpoint, delete_checkpoint, list_check
 from studio.actions.datasets import list_datasets
 from studio.actions.models import list_models
 from studio.actions.presets import list_presets, remove_preset, save_preset, use_preset
+from studio.actions.queue import hold_run, move_run
 from studio.actions.repair import repair_run
 from studio.actions.resume import resume_run
 from studio.actions.runs import list_runs, request_of, stop_run
@@ -18,6 +19,7 @@ from studio.actions.train import default_request, free_name, import_config, prev
 from studio.core.imports import OUTCOMES, TRANSLATED, ImportedKey
 from studio.core.options import OPTIONS
 from studio.core.presets import PRESETS
+from studio.core.runs import RunView
 from studio.errors import RequestRefused
 from studio.stores.home import Home
 from studio.texts import say, word_problem
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
 
 # Stands for the newest checkpoint, whichever that will be.
 NEWEST = -1
+QUEUE_CHANGES: Mapping[str, Callable[[Home, str], RunView]] = {
+    "earlier": lambda home, run: move_run(home, run, -1),
+    "later": lambda home, run: move_run(home, run, 1),
+    "hold": lambda home, run: hold_run(home, run, True),
+    "release": lambda home, run: hold_run(home, run, False),
+}
 
 
 def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
@@ -119,6 +127,16 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
                 clone = words.on(
                     gr.Button(say("train.clone"), size="sm", elem_id="train-clone"), value="train.clone"
                 )
+            with words.on(gr.Accordion(say("queue.panel"), open=False), label="queue.panel"):
+                words.on(gr.Markdown(say("queue.help"), elem_classes="line"), value="queue.help")
+                with gr.Row(elem_classes="actions"):
+                    queueing = {
+                        name: words.on(
+                            gr.Button(say(f"queue.{name}"), size="sm", elem_id=f"train-queue-{name}"),
+                            value=f"queue.{name}",
+                        )
+                        for name in QUEUE_CHANGES
+                    }
             current = gr.HTML(run_marker(None, "en"), elem_classes="plain marker", elem_id="train-current-run")
             gr.HTML(card_box("run"), elem_classes="plain", elem_id="train-card")
             chart = gr.HTML(chart_box("en"), elem_classes="plain")
@@ -208,6 +226,8 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         told,
         trigger_mode="once",
     )
+    for name, button in queueing.items():
+        button.click(_queuer(home, QUEUE_CHANGES[name]), [run, language], told, show_progress="hidden")
     drop.click(
         lambda picked, step, spoken: _delete_checkpoint(home, picked, step, spoken),
         [run, checkpoint, language],
@@ -306,6 +326,19 @@ def _resume(home: Home, run: str | None, step: int | None, language: str) -> str
         return notice(say("train.no_run", language))
     view, failed = attempt(lambda: resume_run(home, run, None if step in (None, NEWEST) else step), language)
     return failed or notice(say("train.resumed", language, run=view.name, step=view.step), "good")
+
+
+def _queuer(home: Home, change: Callable[[Home, str], RunView]) -> Any:
+    def act(run: str | None, language: str) -> str:
+        if not run:
+            return notice(say("train.no_run", language))
+        view, failed = attempt(lambda: change(home, run), language)
+        if failed:
+            return failed
+        place = say("queue.held" if view.held else "queue.place", language, place=view.place)
+        return notice(say("queue.changed", language, run=view.name, told=place), "good")
+
+    return act
 
 
 def _repair(home: Home, run: str | None, language: str) -> Any:

@@ -1,0 +1,24 @@
+"""What a job is doing, as its folder and its processes say."""
+
+import time
+from pathlib import Path
+
+from studio.jobs.processes import is_alive
+from studio.stores.runs import JobPaths, read_json
+
+
+def job_state(folder: Path) -> dict[str, object]:
+    """A job's state as it is: one whose processes are gone without a word is `lost`."""
+    state = read_json(JobPaths(folder).state)
+    if state.get("state") not in ("queued", "preparing", "running", "stopping"):
+        return state
+    if is_alive(state.get("supervisor_pid"), state.get("supervisor_started")):
+        return state
+    if is_alive(state.get("pid"), state.get("pid_started")):
+        return state
+    # A supervisor takes a moment to write its first line.
+    if "supervisor_pid" not in state and time.time() - float(state.get("created_at", 0)) < 20:
+        return state
+    # It may have ended, in order, between the two looks.
+    again = read_json(JobPaths(folder).state)
+    return again if again != state else {**state, "state": "lost"}
