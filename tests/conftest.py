@@ -10,6 +10,8 @@ from studio.stores.home import Home
 
 FAKE = Path(__file__).parent / "fake"
 MODEL_FILES = ("config.json", "tokenizer_config.json", "model.safetensors")
+# A safetensors file of no tensors: the length of its header, and the header.
+EMPTY_WEIGHTS = (2).to_bytes(8, "little") + b"{}"
 ROWS = [
     {
         "messages": [
@@ -34,7 +36,7 @@ def home(tmp_path: Path) -> Home:
     model = home.models / "tiny"
     model.mkdir(parents=True)
     for name in MODEL_FILES:
-        (model / name).write_text("{}")
+        (model / name).write_bytes(EMPTY_WEIGHTS if name.endswith("safetensors") else b"{}")
     home.saves.mkdir()
     write_jsonl(home.data / "pairs.jsonl", [*ROWS])
     write_jsonl(home.data / "plain.jsonl", [{"text": "一段文字。"}])

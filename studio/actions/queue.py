@@ -28,9 +28,5 @@ def _change(home: Home, run: str, change: Callable[[Path, Path], None]) -> RunVi
     if not locks:
         raise StudioError("not_queued", "run", run=folder.name)
     for lock in locks:
-        try:
-            change(lock, job)
-        except FileNotFoundError as error:
-            # Its turn came just now.
-            raise StudioError("not_queued", "run", run=folder.name) from error
+        change(lock, job)
     return view_run(home, folder)

@@ -8,7 +8,7 @@ from typing import Any
 
 from studio.core.metrics import find_progress, thin_out
 from studio.core.request import TrainRequest
-from studio.core.runs import ACTIVE_STATES, QUEUED, SILENCE_S, RunView, read_cause
+from studio.core.runs import ACTIVE_STATES, QUEUED, SILENCE_S, RunView, phase_times, read_cause
 from studio.errors import StudioError
 from studio.jobs.launch import stop_job, wait_job
 from studio.jobs.queue import read_queue
@@ -151,8 +151,22 @@ def view_run(home: Home, folder: Path) -> RunView:
         silent_s=_silence(job, paths.metrics) if name == "running" else None,
         place=place,
         held=held,
+        phases=phase_times(
+            state.get("asked_at"),
+            None if name == "preparing" else state.get("created_at"),
+            state.get("started_at"),
+            _after(begin_time, state.get("started_at")),
+            tail.phase_times,
+            (tail.phase, tail.phase_since) if active and tail.phase_since is not None else None,
+            now if active else float(state.get("ended_at") or now),
+        ),
         checkpoints=tuple(find_checkpoints(folder)),
     )
+
+
+def _after(moment: float | None, earlier: float | None) -> float | None:
+    """A moment of this session; one before its start belongs to a session before it was resumed."""
+    return moment if moment is not None and earlier is not None and moment >= earlier else None
 
 
 def _silence(job: JobPaths, metrics: Path) -> float | None:

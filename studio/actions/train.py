@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
+import psutil
 import yaml
 
 from studio import __version__
@@ -20,6 +21,7 @@ from studio.actions.home import DEMO_MODEL
 from studio.actions.runs import RunView, view_run
 from studio.actions.training_data import HeldOut, count_rows, find_data_problems, prepare_data
 from studio.core.command import Command
+from studio.core.estimates import MemoryEstimate, estimate_memory
 from studio.core.imports import ImportedKey, imported_keys, translate_config
 from studio.core.options import OPTIONS_BY_NAME, OptionValue, default_options
 from studio.core.paddleformers.config import (
@@ -36,7 +38,7 @@ from studio.errors import Problem, RequestRefused, StudioError
 from studio.jobs.launch import CHECKOUT, Step, start_job
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
-from studio.stores.models import ADAPTER_CONFIG, model_files
+from studio.stores.models import ADAPTER_CONFIG, model_files, read_model
 from studio.stores.runs import RunPaths, find_run_folders, write_state
 
 HOOK = CHECKOUT / "studio" / "engine" / "hook.py"
@@ -246,6 +248,7 @@ def find_request_problems(home: Home, request: TrainRequest) -> list[Problem]:
     weights = list(model.glob("*.safetensors")) if request.model else []
     facts = MachineFacts(
         model_files=model_files(model) if request.model else None,
+        model=read_model(model) if request.model and model.is_dir() else None,
         taken_names=frozenset(folder.name for folder in find_run_folders(home)),
         gpus=_count_gpus(),
         free_bytes=shutil.disk_usage(home.saves).free,
@@ -278,6 +281,7 @@ def _find_notes(home: Home, request: TrainRequest) -> list[Problem]:
         return notes
     sound = _count_sound(home, request)
     rows = sum(sound.values())
+    notes += _memory_notes(home, request)
     if options["eval_share"] and not request.eval_dataset:
         kept = sum(_held_out(request, sound).values())
         notes.append(Problem("eval_share", "rows_held_out", {"count": kept, "rows": rows}))
@@ -294,6 +298,32 @@ def _find_notes(home: Home, request: TrainRequest) -> list[Problem]:
         packed = bool(options["packing"]) and int(options["max_steps"]) <= 0
         code = "steps_at_most" if packed else "steps_given" if int(options["max_steps"]) > 0 else "steps_planned"
         notes.append(Problem("max_steps", code, values))
+    return notes
+
+
+def estimate_run(home: Home, request: TrainRequest) -> MemoryEstimate | None:
+    """The memory that a request needs on its device; None when its model folder or an option does not say."""
+    try:
+        options = checked_options(request)
+        model = read_model(Path(request.model))
+        return estimate_memory(model, request.stage, request.method, options, checked_extra(request))
+    except (ValueError, KeyError, OSError):
+        return None
+
+
+def _memory_notes(home: Home, request: TrainRequest) -> list[Problem]:
+    said = estimate_run(home, request)
+    if said is None:
+        return []
+    parts = ("weights", "gradients", "optimizer", "activations", "process", "total")
+    values: dict[str, object] = {part: f"{getattr(said, part) / 1e9:.2f}" for part in parts}
+    values |= {"parameters": f"{said.parameters / 1e6:,.1f}", "trainable": f"{said.trainable / 1e6:,.2f}"}
+    notes = [Problem("memory", "memory_estimate", values)]
+    if request.options.get("device", "cpu") == "cpu":
+        free = psutil.virtual_memory().available
+        values = {"total": f"{said.total / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
+        if said.total > free:
+            notes.append(Problem("memory", "memory_too_small", values))
     return notes
 
 
@@ -355,7 +385,8 @@ def _listed_path(path: Path, folder: Path) -> str:
 def _write_run(home: Home, request: TrainRequest, plan: _Plan) -> list[dict[str, Any]]:
     paths = plan.paths
     write_json(paths.request, _record(request, plan, []))
-    write_state(paths.job, state="preparing", phase="preparing", created_at=time.time())
+    now = time.time()
+    write_state(paths.job, state="preparing", phase="preparing", created_at=now, asked_at=now)
     files = _train_files(paths, request, plan.options)
     parts = [request.datasets] if len(files) == 1 else [(name,) for name in request.datasets]
     evaluated = paths.data / "eval.jsonl"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from studio.core.model_check import ModelFacts, model_problems
 from studio.core.options import (
     METHODS,
     OPTIONS,
@@ -32,6 +33,7 @@ class MachineFacts:
 
     model_files: frozenset[str] | None
     taken_names: frozenset[str]
+    model: ModelFacts | None = None
     gpus: int = 0
     free_bytes: int | None = None
     needed_bytes: int = 0
@@ -83,7 +85,7 @@ def _model_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]
         missing.append(WEIGHT_FILES[0])
     if missing:
         return [Problem("model", "not_a_model", {"given": request.model, "missing": ", ".join(missing)})]
-    return []
+    return list(model_problems(request.model, facts.model)) if facts.model else []
 
 
 def _choice_problems(request: TrainRequest) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from studio.errors import Problem
@@ -38,11 +39,40 @@ class RunView:
     # Its place in the queue, from 1, and whether it is held there.
     place: int | None
     held: bool
+    # Each phase that it was in, and for how long.
+    phases: Mapping[str, float]
     checkpoints: tuple[int, ...]
 
     @property
     def is_active(self) -> bool:
         return self.state in ACTIVE_STATES
+
+
+def phase_times(
+    asked_at: float | None,
+    created_at: float | None,
+    started_at: float | None,
+    begun_at: float | None,
+    spent: Mapping[str, float],
+    current: tuple[str, float] | None,
+    now: float,
+) -> dict[str, float]:
+    """Seconds of each phase in their order, from the times at which one gave way to the next (Unix seconds).
+
+    `spent` is what the engine has told of its own phases, `current` the one it is in, and since when.
+    """
+    marks = (("preparing", asked_at), ("queued", created_at), ("loading", started_at), ("", begun_at))
+    times: dict[str, float] = {}
+    for (phase, since), (_, until) in pairwise(marks):
+        if since is not None:
+            times[phase] = max(0.0, (now if until is None else until) - since)
+        if until is None:
+            break
+    times |= spent
+    if current:
+        phase, since = current
+        times[phase] = times.get(phase, 0.0) + max(0.0, now - since)
+    return times
 
 
 def read_cause(stored: Mapping[str, Any] | None) -> Problem | None:

@@ -60,7 +60,7 @@ def start_job(folder: Path, steps: Sequence[Step], locks: Sequence[Path] = (), s
         JobPaths(folder).job,
         {"steps": described, "locks": [str(lock) for lock in locks], "silence_s": silence_s},
     )
-    write_state(folder, state="queued", created_at=time.time(), phase="queued")
+    write_state(folder, state="queued", created_at=time.time(), started_at=None, ended_at=None, phase="queued")
     for lock in locks:
         join_queue(lock, folder)
     with (folder / "supervisor.txt").open("ab") as output:

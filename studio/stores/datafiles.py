@@ -16,6 +16,11 @@ from studio.errors import NotFound, StudioError
 SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".txt")
 SNIFFED_BYTES = 1_000_000
 READ_BYTES = 1 << 20
+# A JSON file up to this size is read whole: four times as quick, and its faults have lines.
+WHOLE_JSON_BYTES = 32_000_000
+USUAL_COMPRESSION = 8
+# It ships no types.
+_ijson: Any = importlib.import_module("ijson")
 PARQUET_BATCH_ROWS = 1000
 csv.field_size_limit(16_000_000)
 
@@ -101,7 +106,7 @@ def open_bytes(path: Path) -> Generator[IO[bytes]]:
 def iter_raw(path: Path) -> Iterator[RawRow]:
     """Every row of a file, or of the files in a folder.
 
-    Only a `.json` file is read whole, as its format demands. Raises NotFound, StudioError.
+    Raises NotFound, StudioError.
     """
     for file in data_files(path):
         for line, value in _iter_file(file):
@@ -143,6 +148,55 @@ def read_json_line(line: bytes, encoding: str, name: str, number: int) -> object
 
 
 def _iter_json(path: Path) -> Iterator[tuple[int, object]]:
+    """A list of rows, one row, or JSON lines, which are often called `.json`.
+
+    Small files are read whole, which is quicker; of a large list one row after the other.
+    """
+    size = path.stat().st_size * (USUAL_COMPRESSION if path.suffix == ".gz" else 1)
+    begins = _first_character(path) if size > WHOLE_JSON_BYTES else ""
+    if begins == "[":
+        yield from _stream_json(path)
+    elif begins == "{":
+        yield from _iter_jsonl(path)
+    else:
+        yield from _read_json(path)
+
+
+def _stream_json(path: Path) -> Iterator[tuple[int, object]]:
+    number = 0
+    with open_bytes(path) as file:
+        encoding = read_encoding(path)
+        source = file if encoding == "utf-8" else _Utf8(io.TextIOWrapper(file, encoding=encoding, newline=""))
+        try:
+            for number, value in enumerate(_ijson.items(source, "item", use_float=True), 1):
+                yield number, value
+        except UnicodeDecodeError as error:
+            yield number + 1, Fault(path.name, number + 1, "-", "bad_encoding", {"position": error.start})
+        except _ijson.JSONError as error:
+            told = error.args[0]
+            text = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+            yield (
+                number + 1,
+                Fault(path.name, number + 1, "-", "bad_json", {"reason": text.strip().splitlines()[0]}),
+            )
+
+
+class _Utf8:
+    """A text in any encoding, as the bytes that ijson reads."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+
+    def read(self, size: int) -> bytes:
+        return self._text.read(size).encode("utf-8")
+
+
+def _first_character(path: Path) -> str:
+    with open_bytes(path) as file:
+        return file.read(1000).decode(read_encoding(path), "ignore").lstrip()[:1]
+
+
+def _read_json(path: Path) -> Iterator[tuple[int, object]]:
     name = path.name
     encoding = read_encoding(path)
     with open_bytes(path) as file:
@@ -152,7 +206,6 @@ def _iter_json(path: Path) -> Iterator[tuple[int, object]]:
             yield 1, Fault(name, 1, "-", "bad_encoding", {"position": error.start})
             return
         except (ValueError, RecursionError) as error:
-            # A file of JSON lines is often called .json.
             if "Extra data" in str(error):
                 yield from _iter_jsonl(path)
                 return

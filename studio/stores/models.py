@@ -1,13 +1,18 @@
 """What can be loaded: base models, full runs, merged models, and LoRA adapters."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
+from studio.core.model_check import ModelFacts
 from studio.core.problems import WEIGHT_FILES
 from studio.stores.home import Home
 from studio.stores.runs import find_checkpoints, find_run_folders, read_request, run_id
 
+# The format's own limit.
+HEADER_LIMIT_BYTES = 100_000_000
 ADAPTER_CONFIG = "lora_config.json"
 
 
@@ -37,6 +42,51 @@ def model_files(folder: Path) -> frozenset[str] | None:
 def is_model(folder: Path) -> bool:
     names = model_files(folder) or frozenset()
     return "config.json" in names and bool(names.intersection(WEIGHT_FILES)) and ADAPTER_CONFIG not in names
+
+
+def read_model(folder: Path) -> ModelFacts:
+    """What a model folder's files say; of the weights only their headers are read.
+
+    Format: safetensors, by its own documentation: eight bytes of length, so much JSON, then the data.
+    """
+    names = [path.name for path in folder.glob("*.safetensors")]
+    index = _json_object(folder / "model.safetensors.index.json")
+    wanted = sorted(set((index or {}).get("weight_map", {}).values()))
+    shapes: dict[str, tuple[int, ...]] = {}
+    damaged: list[str] = []
+    for name in wanted or names:
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            shapes |= _read_shapes(path)
+        except (OSError, ValueError, KeyError, TypeError):
+            damaged.append(name)
+    missing = [name for name in wanted if not (folder / name).exists()]
+    return ModelFacts(_json_object(folder / "config.json"), tuple(missing), tuple(damaged), shapes)
+
+
+def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor in a safetensors file. Raises ValueError when the file ends too early."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > min(size, HEADER_LIMIT_BYTES):
+            raise ValueError(path.name)
+        header: dict[str, Any] = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    end = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
+    if 8 + length + end > size:
+        raise ValueError(path.name)
+    return {name: tuple(tensor["shape"]) for name, tensor in header.items()}
+
+
+def _json_object(path: Path) -> dict[str, Any] | None:
+    try:
+        value: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def find_models(home: Home) -> list[ModelChoice]:

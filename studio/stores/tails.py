@@ -28,6 +28,8 @@ class MetricsTail:
         self.series: dict[str, tuple[list[float], list[float]]] = {}
         self.begin: dict[str, Any] = {}
         self.phase = ""
+        self.phase_since: float | None = None
+        self.phase_times: dict[str, float] = {}
         self.ended = False
         self.last_step = 0
         self.last_time: float | None = None
@@ -65,10 +67,15 @@ class MetricsTail:
             case "begin":
                 self.begin = record
                 self.ended = False
+                # Between two sessions of a run nothing works.
+                self.phase_since = None
             case "end":
                 self.ended = True
+                self._leave_phase()
             case "phase":
+                self._leave_phase()
                 self.phase = str(record.get("phase", ""))
+                self.phase_since = self.last_time
             case "log" | "eval" if isinstance(step, int):
                 for name, value in record.items():
                     if name in ("kind", "time", "step") or isinstance(value, bool):
@@ -77,6 +84,12 @@ class MetricsTail:
                         self._add(name, float(step), float(value))
             case _:
                 pass
+
+    def _leave_phase(self) -> None:
+        if self.phase_since is not None and self.last_time is not None:
+            spent = self.phase_times.get(self.phase, 0.0) + self.last_time - self.phase_since
+            self.phase_times[self.phase] = spent
+        self.phase_since = None
 
     def _add(self, name: str, step: float, value: float) -> None:
         self.last[name] = value

@@ -54,6 +54,16 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{given} is not a model folder: it lacks {missing}.",
         "{given} 不是模型文件夹：缺少 {missing}。",
     ),
+    "problem.weights_cut": (
+        "{given} is damaged, or was not copied to its end. Copy it again.",
+        "{given} 已损坏或未复制完整。请重新复制。",
+    ),
+    "problem.weights_do_not_fit": (
+        "{given} does not belong together: its config.json says {key} {told}, its weights have {found}."
+        " The engine would take it without a word. Copy config and weights from one model.",
+        "{given} 的文件不匹配：config.json 中 {key} 为 {told}，权重中为 {found}。"
+        "引擎不会给出任何提示。请从同一个模型复制配置与权重。",
+    ),
     "problem.not_a_choice": (
         "“{given}” is not possible. Choose one of: {choices}.",
         "不支持“{given}”。可选值：{choices}。",
@@ -123,6 +133,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     "problem.rows_held_out": (
         "{count} of {rows} rows are held out for evaluation.",
         "{rows} 行中留出 {count} 行用于评估。",
+    ),
+    "problem.memory_estimate": (
+        "About {total} GB of memory: weights {weights}, gradients {gradients}, optimiser {optimizer}, activations"
+        " {activations}, the process itself {process}. {trainable} of {parameters} million weights learn.",
+        "约需内存 {total} GB：权重 {weights}，梯度 {gradients}，优化器 {optimizer}，激活 {activations}，"
+        "进程本身 {process}。{parameters} 百万参数中训练 {trainable} 百万。",
+    ),
+    "problem.memory_too_small": (
+        "This run needs about {total} GB, and {free} GB are free. Take fewer rows at once, shorter rows, or LoRA.",
+        "该运行约需 {total} GB，而空闲内存为 {free} GB。请减少每批行数、缩短序列或改用 LoRA。",
     ),
     "problem.steps_mixed": (
         "{rows} rows are mixed by weights; the engine counts the steps when it starts.",

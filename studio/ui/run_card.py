@@ -70,6 +70,9 @@ def run_card(view: RunView, language: str, remedy: Remedy | None = None) -> str:
     phase = html.escape(say(f"phase.{view.phase}", language)) if view.is_active and view.phase != "stopping" else ""
     if view.place:
         phase = html.escape(say("queue.held" if view.held else "queue.place", language, place=view.place))
+    spent = " · ".join(
+        f"{say(f'phase.{name}', language)} {say_duration(seconds)}" for name, seconds in view.phases.items()
+    )
     cause = view.cause or (Problem("", "lost") if view.state == "lost" else None)
     kind = "info" if view.state == "stopped" else "bad"
     why = notice(word_problem(cause, language), kind) if cause else ""
@@ -82,7 +85,8 @@ def run_card(view: RunView, language: str, remedy: Remedy | None = None) -> str:
         f'<div class="top"><b>{html.escape(view.name)}</b><span class="pill {view.state}">{state}</span>'
         f'<span class="phase">{phase}</span></div>'
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done:.0f}">'
-        f'<i style="width:{done:.1f}%"></i></div><dl class="facts">{items}</dl>{why}</div>'
+        f'<i style="width:{done:.1f}%"></i></div><dl class="facts">{items}</dl>'
+        f'<p class="line">{html.escape(spent)}</p>{why}</div>'
     )
 
 

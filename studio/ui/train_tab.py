@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # Stands for the newest checkpoint, whichever that will be.
 NEWEST = -1
+# Notes that stop nothing, and that nobody should miss.
+WARNINGS = frozenset({"memory_too_small"})
 QUEUE_CHANGES: Mapping[str, Callable[[Home, str], RunView]] = {
     "earlier": lambda home, run: move_run(home, run, -1),
     "later": lambda home, run: move_run(home, run, 1),
@@ -261,7 +263,9 @@ def _preview(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], l
         return tell(error, language), say("train.no_command", language), "", ""
     command = preview.command or say("train.no_command", language)
     told = problem_list(preview.problems, language)
-    told += notice("\n".join(word_problem(note, language) for note in preview.notes))
+    for kind, chosen in (("bad", True), ("info", False)):
+        notes = [note for note in preview.notes if (note.code in WARNINGS) is chosen]
+        told += notice("\n".join(word_problem(note, language) for note in notes), kind)
     return told, command, preview.yaml, preview.python
 
 

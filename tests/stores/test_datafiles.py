@@ -96,3 +96,31 @@ def test_a_folder_is_its_files_in_order_and_nothing_else(tmp_path: Path) -> None
     (tmp_path / "empty").mkdir()
     with pytest.raises(StudioError, match="empty_folder"):
         rows_of(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("name", ["x.json", "x.json.gz"])
+def test_a_large_json_list_gives_the_same_rows_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, encoding: str
+) -> None:
+    rows = [{"问": f"第{i}味药？", "n": [i, 0.5, None, True, {"a": "b"}], "long": "长" * i} for i in range(300)]
+    data = json.dumps(rows, ensure_ascii=False, indent=1).encode(encoding)
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    whole = list(iter_raw(tmp_path / name))
+    monkeypatch.setattr("studio.stores.datafiles.WHOLE_JSON_BYTES", 0)
+    assert list(iter_raw(tmp_path / name)) == whole
+    assert [raw.value for raw in whole] == rows
+
+
+def test_a_large_json_list_that_is_torn_keeps_its_rows_and_ends_in_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.stores.datafiles.WHOLE_JSON_BYTES", 0)
+    for tail in (',{"a": ', "] trailing", ',{"a": \ufffd}]'):
+        (tmp_path / "x.json").write_text('[{"a": 1},{"a": 2}' + tail)
+        first, second, bad = iter_raw(tmp_path / "x.json")
+        assert (first.value, second.value) == ({"a": 1}, {"a": 2})
+        assert isinstance(bad.value, Fault)
+        assert (bad.value.line, bad.value.code) == (3, "bad_json")
+    (tmp_path / "x.json").write_text(LINES)
+    assert rows_of(tmp_path / "x.json") == ROWS

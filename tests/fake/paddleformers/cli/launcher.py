@@ -41,7 +41,7 @@ def train(config: dict[str, object]) -> int:
         subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=True)
     replay(output, slow=mode in ("slow", "fork"))
     for name in ("config.json", "tokenizer_config.json", "model.safetensors"):
-        (output / name).write_text("{}")
+        (output / name).write_bytes((2).to_bytes(8, "little") + b"{}" if name.endswith("safetensors") else b"{}")
     if config["fine_tuning"] == "LoRA":
         (output / "lora_config.json").write_text("{}")
     return 0
