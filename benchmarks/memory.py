@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from studio.stores.home import Home
 from studio.stores.runs import RunPaths, read_json
 
 # Name, width, layers.
-SIZES = (("small", 128, 4), ("middle", 512, 8), ("large", 1024, 12))
+SIZES = (("small", 128, 4), ("middle", 512, 8), ("large", 768, 8))
 RUNS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("full", {}),
     ("LoRA", {"fine_tuning": "LoRA", "lora_rank": 8}),
@@ -51,14 +51,14 @@ class Measured:
     taken: int
 
 
-def measure_all() -> Iterator[Measured]:
+def measure_all(runs: Sequence[tuple[str, Mapping[str, Any]]] = RUNS) -> Iterator[Measured]:
     """Every size with every kind of run, each in a fresh process."""
     with tempfile.TemporaryDirectory() as folder:
         home = open_home(Path(folder))
         make_demo_model(home)
         for size, width, layers in SIZES:
             make_model(home, size, width, layers)
-            for run, keys in RUNS:
+            for run, keys in runs:
                 yield measure(home, size, run, keys)
 
 

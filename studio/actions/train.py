@@ -315,7 +315,7 @@ def _memory_notes(home: Home, request: TrainRequest) -> list[Problem]:
     said = estimate_run(home, request)
     if said is None:
         return []
-    parts = ("weights", "gradients", "optimizer", "activations", "process", "total")
+    parts = ("weights", "gradients", "optimizer", "activations", "copy", "process", "total")
     values: dict[str, object] = {part: f"{getattr(said, part) / 1e9:.2f}" for part in parts}
     values |= {"parameters": f"{said.parameters / 1e6:,.1f}", "trainable": f"{said.trainable / 1e6:,.2f}"}
     notes = [Problem("memory", "memory_estimate", values)]

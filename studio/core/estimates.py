@@ -1,8 +1,8 @@
 """How much memory a run takes, by parts, before it starts.
 
 Weights, gradients and AdamW's two moments are counted; activations follow "Reducing Activation Recomputation in
-Large Transformer Models" (Korthikanti et al. 2022), with gated feed-forward layers and the logits added. What two
-processes of real runs took beside it is in `docs/training.md`.
+Large Transformer Models" (Korthikanti et al. 2022), with gated feed-forward layers and the logits added. What real
+runs took beside it is in `docs/training.md`.
 """
 
 from collections.abc import Mapping
@@ -35,11 +35,13 @@ class MemoryEstimate:
     gradients: int
     optimizer: int
     activations: int
+    copy: int
     process: int
 
     @property
     def total(self) -> int:
-        return self.weights + self.gradients + self.optimizer + self.activations + self.process
+        training = self.weights + self.gradients + self.optimizer + self.activations
+        return training + self.copy + self.process
 
 
 def estimate_memory(
@@ -72,13 +74,16 @@ def estimate_memory(
         length = min(length, longest)
     recomputed = str(extra.get("recompute_granularity", "")).lower() == "full"
     half = 1 if precision == "float32" else 2
+    on_cpu = str(options["device"]) == "cpu"
     return MemoryEstimate(
         parameters,
         trainable,
         int(base + own + reference),
         trainable * FLOAT_BYTES,
         trainable * ADAM_BYTES + master,
-        _activations(sizes, rows, length, str(options["device"]) == "cpu", recomputed) // half,
+        _activations(sizes, rows, length, on_cpu, recomputed) // half,
+        # While they are loaded and saved, the weights are there twice; of a GPU's weights in the machine's memory.
+        int(base) if on_cpu else 0,
         PROCESS_BYTES,
     )
 

@@ -136,9 +136,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "problem.memory_estimate": (
         "About {total} GB of memory: weights {weights}, gradients {gradients}, optimiser {optimizer}, activations"
-        " {activations}, the process itself {process}. {trainable} of {parameters} million weights learn.",
+        " {activations}, loading and saving {copy}, the process itself {process}."
+        " {trainable} of {parameters} million weights learn.",
         "约需内存 {total} GB：权重 {weights}，梯度 {gradients}，优化器 {optimizer}，激活 {activations}，"
-        "进程本身 {process}。{parameters} 百万参数中训练 {trainable} 百万。",
+        "加载与保存 {copy}，进程本身 {process}。{parameters} 百万参数中训练 {trainable} 百万。",
     ),
     "problem.memory_too_small": (
         "This run needs about {total} GB, and {free} GB are free. Take fewer rows at once, shorter rows, or LoRA.",

@@ -37,7 +37,8 @@ def test_full_training_keeps_a_weight_a_gradient_and_two_moments() -> None:
     found = said()
     assert (found.parameters, found.trainable) == (WHOLE, WHOLE)
     assert (found.weights, found.gradients, found.optimizer) == (4 * WHOLE, 4 * WHOLE, 8 * WHOLE)
-    parts = (found.weights, found.gradients, found.optimizer, found.activations, found.process)
+    assert found.copy == found.weights
+    parts = (found.weights, found.gradients, found.optimizer, found.activations, found.copy, found.process)
     assert found.total == sum(parts)
 
 
