@@ -1,6 +1,7 @@
 """Statistics of a dataset with a model's tokenizer: measured with a progress bar, and plotted."""
 
 import html
+import threading
 from collections.abc import Iterator, Mapping
 
 import gradio as gr
@@ -35,20 +36,33 @@ def build_statistics_panel(
             )
         told = gr.HTML(elem_classes="plain", elem_id="statistics-told")
 
-    def run(name: str | None, folder: str | None, length: str, spoken: str) -> Iterator[str]:
+    cancelled: dict[str | None, threading.Event] = {}
+
+    def run(name: str | None, folder: str | None, length: str, spoken: str, request: gr.Request) -> Iterator[str]:
         limit, failed = attempt(lambda: refuse_bad_length(length), spoken)
         if failed:
             yield failed
             return
         yield _progress(0, 0, spoken)
+        # It has the last word itself: told by another event, that could be overwritten by progress on its way.
+        gone = cancelled[request.session_hash] = threading.Event()
         try:
             for news in follow_measure(home, name or "", folder or ""):
+                if gone.is_set():
+                    yield notice(say("statistics.cancelled", spoken))
+                    return
                 if isinstance(news, DataStatistics):
                     yield show_statistics(name or "", news, limit, spoken)
                 else:
                     yield _progress(*news, spoken)
         except Exception as error:
             yield tell(error, spoken)
+        finally:
+            cancelled.pop(request.session_hash, None)
+
+    def stop(request: gr.Request) -> None:
+        if request.session_hash in cancelled:
+            cancelled[request.session_hash].set()
 
     def known(name: str | None, folder: str | None, length: str, spoken: str) -> str:
         """What was measured before is shown at once; the rest waits for the button."""
@@ -59,8 +73,8 @@ def build_statistics_panel(
             return ""
 
     asked = [picked, model, max_seq_len, language]
-    running = start.click(run, asked, told, trigger_mode="once", show_progress="hidden")
-    cancel.click(lambda spoken: notice(say("statistics.cancelled", spoken)), language, told, cancels=[running])
+    start.click(run, asked, told, trigger_mode="once", show_progress="hidden")
+    cancel.click(stop, show_progress="hidden")
     gr.on(
         [picked.change, model.change, max_seq_len.submit, max_seq_len.blur, language.change],
         known,
