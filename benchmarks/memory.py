@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
-from studio.actions.train import estimate_run, prepare_run, request_from_keys
+from studio.actions.notes import estimate_run
+from studio.actions.train import prepare_run, request_from_keys
 from studio.core.estimates import MemoryEstimate
 from studio.stores.home import Home
 from studio.stores.runs import RunPaths, read_json
@@ -76,7 +77,7 @@ def measure(home: Home, size: str, run: str, keys: Mapping[str, Any]) -> Measure
     """Train a model for two steps and read the highest resident memory of its process."""
     name = f"{size}-{run.replace(', ', '-').replace(' ', '-')}"
     request = request_from_keys(home, {**USUAL, **keys, "model": size, "name": name})
-    said = estimate_run(home, request)
+    said = estimate_run(request)
     assert said is not None
     paths = RunPaths(Path(prepare_run(home, request).path))
     command = read_json(paths.request)["command"]

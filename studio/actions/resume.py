@@ -63,18 +63,17 @@ def resume_run(
         raise StudioError("nothing_to_resume", "run", run=view.run, step=view.step)
     config[RESUME_KEY] = str(folder / f"checkpoint-{step}")
     job = JobPaths(paths.job)
-    steps = [_step(stored) for stored in read_json(job.job).get("steps", [])]
-    if not steps:
+    asked = read_json(job.job)
+    if not asked.get("steps"):
         raise StudioError("no_job", "run", run=view.run)
-    locks = [Path(lock) for lock in read_json(job.job)["locks"]]
-    silence_s = read_json(job.job).get("silence_s", 0)
     write_text(paths.config, yaml.safe_dump(config, allow_unicode=True, sort_keys=False, width=1000))
     _forget_steps_behind(paths.metrics, step)
     earlier = read_json(job.state)
     resumed = [*earlier.get("resumed", []), {"time": time.time(), "step": step, "changes": dict(changes or {})}]
     write_json(job.state, {"resumed": resumed})
     job.stop.unlink(missing_ok=True)
-    start_job(paths.job, steps, locks, silence_s)
+    steps = [_step(stored) for stored in asked["steps"]]
+    start_job(paths.job, steps, [Path(lock) for lock in asked["locks"]], asked.get("silence_s", 0))
     return view_run(home, folder)
 
 

@@ -148,7 +148,7 @@ def view_run(home: Home, folder: Path) -> RunView:
         eval_loss=tail.last.get("eval_loss"),
         cause=read_cause(state.get("cause")),
         started_at=state.get("started_at") or state.get("created_at"),
-        silent_s=_silence(job, paths.metrics) if name == "running" else None,
+        silent_s=_silence(job, paths.metrics, state.get("started_at")) if name == "running" else None,
         place=place,
         held=held,
         phases=phase_times(
@@ -169,10 +169,13 @@ def _after(moment: float | None, earlier: float | None) -> float | None:
     return moment if moment is not None and earlier is not None and moment >= earlier else None
 
 
-def _silence(job: JobPaths, metrics: Path) -> float | None:
-    """How long the engine has said nothing, in seconds; None while it talks."""
-    said = max((path.stat().st_mtime for path in (job.log, metrics) if path.exists()), default=time.time())
-    silent = time.time() - said
+def _silence(job: JobPaths, metrics: Path, started_at: float | None) -> float | None:
+    """How long the engine has said nothing, in seconds; None while it talks.
+
+    The files of a run that was resumed may be older than its engine.
+    """
+    said = [path.stat().st_mtime for path in (job.log, metrics) if path.exists()]
+    silent = time.time() - max([*said, started_at or 0], default=0)
     return silent if silent > SILENCE_S else None
 
 

@@ -7,22 +7,22 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
-import psutil
 import yaml
 
 from studio import __version__
 from studio.actions.home import DEMO_MODEL
+from studio.actions.notes import count_held_out, estimate_run_disk, find_notes
 from studio.actions.runs import RunView, view_run
 from studio.actions.training_data import HeldOut, count_rows, find_data_problems, prepare_data
 from studio.core.command import Command
-from studio.core.estimates import MemoryEstimate, estimate_memory
 from studio.core.imports import ImportedKey, imported_keys, translate_config
+from studio.core.model_check import ModelFacts
 from studio.core.options import OPTIONS_BY_NAME, OptionValue, default_options
 from studio.core.paddleformers.config import (
     REQUEST_KEYS,
@@ -30,7 +30,6 @@ from studio.core.paddleformers.config import (
     engine_config,
     hook_settings,
     launch_command,
-    planned_steps,
 )
 from studio.core.problems import MachineFacts, checked_extra, checked_options, find_problems
 from studio.core.request import TrainRequest
@@ -68,8 +67,6 @@ request = request_from_keys(home, {keys})
 print(wait_run(home, start_run(home, request).run))
 """
 UNLISTABLE = " ,#"
-# Weights are kept as final model, as checkpoints that resume, and as checkpoints that load.
-ROOM_FOR_MODELS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +165,9 @@ def import_config(home: Home, text: str) -> tuple[TrainRequest, list[ImportedKey
 
 def preview_run(home: Home, request: TrainRequest) -> Preview:
     """The exact command and YAML of a request, and all its problems."""
-    problems = find_request_problems(home, request)
-    notes = _find_notes(home, request)
+    model = _read_model(request)
+    problems = find_request_problems(home, request, model)
+    notes = find_notes(home, request, model)
     if any(problem.field not in ("name", "datasets", "eval_dataset", "model") for problem in problems):
         return Preview("", "", "", problems, notes)
     plan = _plan(home, request)
@@ -242,104 +240,45 @@ def _prepare(home: Home, request: TrainRequest) -> _Plan:
     return plan
 
 
-def find_request_problems(home: Home, request: TrainRequest) -> list[Problem]:
-    """Everything that must hold before this request may start."""
-    model = Path(request.model)
-    weights = list(model.glob("*.safetensors")) if request.model else []
+def find_request_problems(home: Home, request: TrainRequest, model: ModelFacts | None = None) -> list[Problem]:
+    """Everything that must hold before this request may start; `model` is its folder, where it was read before."""
     facts = MachineFacts(
-        model_files=model_files(model) if request.model else None,
-        model=read_model(model) if request.model and model.is_dir() else None,
+        model_files=model_files(Path(request.model)) if request.model else None,
+        model=model or _read_model(request),
         taken_names=frozenset(folder.name for folder in find_run_folders(home)),
         gpus=_count_gpus(),
-        free_bytes=shutil.disk_usage(home.saves).free,
-        needed_bytes=ROOM_FOR_MODELS * sum(path.stat().st_size for path in weights),
     )
     problems = find_problems(request, facts)
     if not request.datasets:
         problems.append(Problem("datasets", "no_dataset"))
     drop = request.drop_faulty
     problems += find_data_problems(home, request.datasets, request.stage, "datasets", drop)
-    if not problems and _share(request) and not any(_held_out(request, _count_sound(home, request)).values()):
-        problems.append(Problem("eval_share", "nothing_held_out"))
+    if not problems:
+        problems += _room_problems(home, request, facts.model)
     if request.eval_dataset:
         problems += find_data_problems(home, (request.eval_dataset,), request.stage, "eval_dataset", drop)
     return problems
 
 
-def _find_notes(home: Home, request: TrainRequest) -> list[Problem]:
-    """What is worth knowing before the start: rows that are left out, and how many steps there will be."""
-    counted = count_rows(home, [*request.datasets, *([request.eval_dataset] if request.eval_dataset else [])])
-    notes = [
-        Problem("datasets", "rows_dropped", {"name": name, "count": faulty, "rows": rows, "left": rows - faulty})
-        for name, (rows, faulty) in counted.items()
-        if faulty and request.drop_faulty
-    ]
-    try:
-        options = checked_options(request)
-    except ValueError:
-        # An option is wrong, which is told as a problem.
-        return notes
-    sound = _count_sound(home, request)
+def _read_model(request: TrainRequest) -> ModelFacts | None:
+    return read_model(Path(request.model)) if request.model and Path(request.model).is_dir() else None
+
+
+def _room_problems(home: Home, request: TrainRequest, model: ModelFacts | None) -> Iterator[Problem]:
+    """What can only be judged of a request that is right so far: rows to hold out, room on the disk."""
+    options = checked_options(request)
+    sound = {name: rows - faulty for name, (rows, faulty) in count_rows(home, request.datasets).items()}
     rows = sum(sound.values())
-    notes += _memory_notes(home, request)
-    if options["eval_share"] and not request.eval_dataset:
-        kept = sum(_held_out(request, sound).values())
-        notes.append(Problem("eval_share", "rows_held_out", {"count": kept, "rows": rows}))
-        rows -= kept
-    if (
-        rows
-        and len(request.datasets) > 1
-        and options["mix_strategy"] != "concat"
-        and int(options["max_steps"]) <= 0
-    ):
-        notes.append(Problem("max_steps", "steps_mixed", {"rows": rows}))
-    elif rows:
-        values = {"steps": planned_steps(rows, options), "rows": rows, "epochs": f"{options['num_train_epochs']:g}"}
-        packed = bool(options["packing"]) and int(options["max_steps"]) <= 0
-        code = "steps_at_most" if packed else "steps_given" if int(options["max_steps"]) > 0 else "steps_planned"
-        notes.append(Problem("max_steps", code, values))
-    return notes
-
-
-def estimate_run(home: Home, request: TrainRequest) -> MemoryEstimate | None:
-    """The memory that a request needs on its device; None when its model folder or an option does not say."""
-    try:
-        options = checked_options(request)
-        model = read_model(Path(request.model))
-        return estimate_memory(model, request.stage, request.method, options, checked_extra(request))
-    except (ValueError, KeyError, OSError):
-        return None
-
-
-def _memory_notes(home: Home, request: TrainRequest) -> list[Problem]:
-    said = estimate_run(home, request)
-    if said is None:
-        return []
-    parts = ("weights", "gradients", "optimizer", "activations", "copy", "process", "total")
-    values: dict[str, object] = {part: f"{getattr(said, part) / 1e9:.2f}" for part in parts}
-    values |= {"parameters": f"{said.parameters / 1e6:,.1f}", "trainable": f"{said.trainable / 1e6:,.2f}"}
-    notes = [Problem("memory", "memory_estimate", values)]
-    if request.options.get("device", "cpu") == "cpu":
-        free = psutil.virtual_memory().available
-        values = {"total": f"{said.total / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
-        if said.total > free:
-            notes.append(Problem("memory", "memory_too_small", values))
-    return notes
-
-
-def _count_sound(home: Home, request: TrainRequest) -> dict[str, int]:
-    """Rows of each dataset that can be trained on."""
-    return {name: rows - faulty for name, (rows, faulty) in count_rows(home, request.datasets).items()}
-
-
-def _share(request: TrainRequest) -> float:
-    return float(checked_options(request)["eval_share"])
-
-
-def _held_out(request: TrainRequest, sound: Mapping[str, int]) -> dict[str, int]:
-    """How many rows of each dataset are held out for evaluation."""
-    apart = HeldOut(_share(request), 0, Path())
-    return {name: len(apart.pick(name, rows)) for name, rows in sound.items()}
+    if options["eval_share"]:
+        held_out = count_held_out(options, sound)
+        if not held_out:
+            yield Problem("eval_share", "nothing_held_out")
+        rows -= held_out
+    disk = estimate_run_disk(request, options, model, rows)
+    free = shutil.disk_usage(home.saves).free
+    if disk and free < disk.total:
+        values = {"free": f"{free / 1e9:.1f}", "needed": f"{disk.total / 1e9:.1f}"}
+        yield Problem("save_total_limit", "disk_too_small", values)
 
 
 def _plan(home: Home, request: TrainRequest) -> _Plan:
@@ -394,14 +333,14 @@ def _write_run(home: Home, request: TrainRequest, plan: _Plan) -> list[dict[str,
     held_out = HeldOut(share, int(plan.options["seed"]), evaluated) if share else None
     sources: list[dict[str, Any]] = []
     for names, file in zip(parts, files, strict=True):
-        sources += prepare_data(home, names, request.stage, file, request.drop_faulty, held_out).sources
+        sources += prepare_data(home, names, request.stage, file, request.drop_faulty, held_out)
     if plan.config["mix_strategy"] == "random":
         # The engine's own default is 6,000,000 rows an epoch, however few there are.
         trained = sum(source["rows"] - source.get("held_out", 0) for source in sources)
         plan.config.setdefault("num_samples_each_epoch", trained)
     if request.eval_dataset:
         names = (request.eval_dataset,)
-        sources += prepare_data(home, names, request.stage, evaluated, request.drop_faulty).sources
+        sources += prepare_data(home, names, request.stage, evaluated, request.drop_faulty)
     write_json(paths.hook, hook_settings(request.method, plan.options))
     write_text(paths.config, _yaml(plan.config))
     return sources

@@ -1,7 +1,6 @@
 """What of some datasets can be trained on, and writing it for the engine."""
 
 import json
-import os
 import random
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
@@ -14,18 +13,10 @@ from studio.core.formats import STAGES_OF, entry_format
 from studio.core.rows import Fault
 from studio.core.writing import engine_row
 from studio.errors import Problem, StudioError
+from studio.stores.atomic import open_whole
 from studio.stores.hashes import file_hash
 from studio.stores.home import Home
 from studio.stores.registry import entry_file, find_entry, read_registry
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedData:
-    """A file written for the engine, and from what."""
-
-    rows: int
-    dataset_type: str
-    sources: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +27,13 @@ class HeldOut:
     seed: int
     target: Path
 
+    def size(self, rows: int) -> int:
+        """How many of so many sound rows: at least one, and never all."""
+        return max(0, min(rows - 1, max(1, round(rows * self.share))))
+
     def pick(self, name: str, rows: int) -> set[int]:
-        """Positions among so many sound rows: at least one, and never all."""
-        size = min(rows - 1, max(1, round(rows * self.share)))
-        return set(random.Random(f"{self.seed}/{name}").sample(range(rows), max(0, size)))
+        """Their positions among the sound rows."""
+        return set(random.Random(f"{self.seed}/{name}").sample(range(rows), self.size(rows)))
 
 
 def prepare_data(
@@ -49,32 +43,20 @@ def prepare_data(
     target: Path,
     drop_faulty: bool = False,
     held_out: HeldOut | None = None,
-) -> PreparedData:
+) -> list[dict[str, Any]]:
     """Write the rows of some datasets, one after the other, as clean JSONL that the engine takes.
 
-    The engine hangs for ever on data it cannot use, so nothing reaches it but what is written here.
-    Faulty rows are left out and counted when that was asked for; else the first one raises StudioError,
-    and nothing stays. Rows that are held out are appended to their own file.
+    Returns a record of each dataset. The engine hangs for ever on data it cannot use, so nothing reaches it
+    but what is written here. Faulty rows are left out and counted when that was asked for; else the first one
+    raises StudioError, and nothing stays. Rows that are held out are appended to their own file.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     sources: list[dict[str, Any]] = []
-    with ExitStack() as opened:
-        try:
-            file = opened.enter_context(target.open("w", encoding="utf-8"))
-            other = opened.enter_context(held_out.target.open("a", encoding="utf-8")) if held_out else file
-            for name in names:
-                chosen = held_out.pick(name, _sound_rows(home, name)) if held_out else set[int]()
-                sources.append(_write_rows(home, name, stage, (file, other), chosen, drop_faulty))
-            for written in (file, other):
-                written.flush()
-                os.fsync(written.fileno())
-        except OSError as error:
-            target.unlink(missing_ok=True)
-            raise StudioError("write_failed", path=str(target), reason=error.strerror or str(error)) from error
-        except StudioError:
-            target.unlink(missing_ok=True)
-            raise
-    return PreparedData(sum(source["rows"] for source in sources), "messages", sources)
+    with open_whole(target) as file, ExitStack() as opened:
+        other = opened.enter_context(held_out.target.open("a", encoding="utf-8")) if held_out else file
+        for name in names:
+            chosen = held_out.pick(name, _sound_rows(home, name)) if held_out else set[int]()
+            sources.append(_write_rows(home, name, stage, (file, other), chosen, drop_faulty))
+    return sources
 
 
 def _write_rows(

@@ -5,7 +5,6 @@ seed, rows before and after. The same again gives the same bytes.
 """
 
 import json
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from studio.core.rows import Fault, Row
 from studio.core.writing import TARGETS, CannotWrite, engine_row, target_format
 from studio.errors import StudioError
 from studio.jobs.encoder import EncoderProcess
+from studio.stores.atomic import open_whole
 from studio.stores.hashes import file_hash
 from studio.stores.home import Home
 from studio.stores.registry import add_entry, find_entry
@@ -219,22 +219,13 @@ def make_version(
     path = home.data / f"{name}.jsonl"
     if path.exists():
         raise StudioError("data_file_taken", "name", given=path.name)
-    partial = path.with_name(f".{path.name}.partial")
     kept = 0
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            for row in rows():
-                file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
-                kept += 1
+    with open_whole(path) as file:
+        for row in rows():
+            file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+            kept += 1
         if not kept:
             raise StudioError("nothing_left", "name", given=name)
-        os.rename(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StudioError("write_failed", path=str(path), reason=error.strerror or str(error)) from error
-    except StudioError:
-        partial.unlink(missing_ok=True)
-        raise
     made = {**done, "rows": kept, "left_out": dict(left_out)}
     try:
         add_entry(home, name, {"file_name": path.name, **entry, "made": made})

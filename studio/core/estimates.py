@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from studio.core.model_check import ModelFacts
+from studio.core.model_check import EMBEDDING, ModelFacts
 from studio.core.options import OptionValue, list_names
 from studio.core.trainable import LAYER, choose_trainable, is_in
 
@@ -42,6 +42,15 @@ class MemoryEstimate:
     def total(self) -> int:
         training = self.weights + self.gradients + self.optimizer + self.activations
         return training + self.copy + self.process
+
+
+@dataclass(frozen=True, slots=True)
+class DiskEstimate:
+    """Bytes of one checkpoint in its two forms (one to go on from, one that loads), of all, and how many stay."""
+
+    checkpoint: int
+    total: int
+    kept: int
 
 
 def estimate_memory(
@@ -86,6 +95,28 @@ def estimate_memory(
         int(base) if on_cpu else 0,
         PROCESS_BYTES,
     )
+
+
+def estimate_disk(model: ModelFacts, method: str, options: Mapping[str, OptionValue], steps: int) -> DiskEstimate:
+    """What a run of so many steps writes: checkpoints that are kept, one more in the writing, and the result."""
+    parameters = sum(prod(shape) for shape in model.shapes.values())
+    trainable = count_trainable(model.shapes, method, options)
+    half = options["compute_type"] != "float32"
+    result = trainable * FLOAT_BYTES if method == "lora" else parameters * (2 if half else FLOAT_BYTES)
+    moments = trainable * (ADAM_BYTES + (FLOAT_BYTES if half else 0))
+    # The form to go on from holds weights that are shared twice.
+    shared = _shared_weights(model) * FLOAT_BYTES if method != "lora" else 0
+    checkpoint = 2 * result + shared + moments
+    made = -(-steps // int(options["save_steps"]))
+    kept = min(made, int(options["save_total_limit"]))
+    return DiskEstimate(checkpoint, result + checkpoint * min(made, kept + 1), kept)
+
+
+def _shared_weights(model: ModelFacts) -> int:
+    """Weights of the embedding where the last layer uses them, too."""
+    if not (model.config or {}).get("tie_word_embeddings"):
+        return 0
+    return sum(prod(shape) for name, shape in model.shapes.items() if name.endswith(EMBEDDING))
 
 
 def count_trainable(shapes: Mapping[str, tuple[int, ...]], method: str, options: Mapping[str, OptionValue]) -> int:

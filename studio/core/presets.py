@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from studio.core.options import OptionValue, default_options
+from studio.core.reductions import RECOMPUTE_KEYS
 from studio.core.request import TrainRequest
 
 
@@ -52,9 +53,7 @@ _GPU: Mapping[str, OptionValue] = {
 # Activations are computed again instead of kept, which is what makes 8K tokens fit.
 _RECOMPUTED: Mapping[str, Any] = {
     "sharding": "stage2",
-    "recompute_granularity": "full",
-    "recompute_method": "uniform",
-    "recompute_num_layers": 1,
+    **RECOMPUTE_KEYS,
     "eval_accumulation_steps": 16,
 }
 _EIGHT_GPUS: Mapping[str, Any] = {

@@ -35,8 +35,6 @@ class MachineFacts:
     taken_names: frozenset[str]
     model: ModelFacts | None = None
     gpus: int = 0
-    free_bytes: int | None = None
-    needed_bytes: int = 0
 
 
 def find_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
@@ -51,7 +49,6 @@ def find_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
         *_option_problems(request, facts),
         *_together_problems(request),
         *_extra_problems(request.extra),
-        *_disk_problems(facts),
     ]
 
 
@@ -167,10 +164,3 @@ def _extra_problems(extra: Mapping[str, object]) -> list[Problem]:
             if isinstance(value, Problem):
                 found.append(value)
     return found
-
-
-def _disk_problems(facts: MachineFacts) -> list[Problem]:
-    if facts.free_bytes is not None and facts.free_bytes < facts.needed_bytes:
-        values = {"free": f"{facts.free_bytes / 1e9:.1f}", "needed": f"{facts.needed_bytes / 1e9:.1f}"}
-        return [Problem("name", "disk_too_small", values)]
-    return []

@@ -1,5 +1,6 @@
 """What a run is: its states, and what a reader of its folder learns."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +11,8 @@ from studio.errors import Problem
 QUEUED = "queued"
 # An engine that says nothing for so long is worth a word; a large model may load in silence.
 SILENCE_S = 300.0
+# The form of a checkpoint that loads; beside it stands `checkpoint-N`, from which training goes on.
+LOADABLE_CHECKPOINT = re.compile(r"hf_checkpoint-(\d+)")
 ACTIVE_STATES = frozenset({QUEUED, "preparing", "running", "stopping"})
 
 
@@ -46,6 +49,12 @@ class RunView:
     @property
     def is_active(self) -> bool:
         return self.state in ACTIVE_STATES
+
+
+def checkpoint_step(name: str) -> int | None:
+    """The step of a checkpoint that loads, by its folder's name; None for anything else."""
+    match = LOADABLE_CHECKPOINT.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def phase_times(

@@ -1,7 +1,7 @@
 """Watchdogs over a run: what is logged says whether going on makes sense."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,11 +50,29 @@ class Watch:
 
     def see_evaluation(self, step: int, loss: float) -> Alarm | None:
         """A point of the evaluation's curve; `best_step` is its step when it is the lowest so far."""
-        if loss < self.best_loss:
-            self.best_step, self.best_loss, self._without_gain = step, loss, 0
+        if self.recall(step, loss):
+            self._without_gain = 0
             return None
         self._without_gain += 1
         if not self.patience or self._without_gain < self.patience:
             return None
         values = {"count": self._without_gain, "best": self.best_step, "loss": f"{self.best_loss:.4g}"}
         return Alarm("no_improvement", values)
+
+    def recall(self, step: int, loss: float) -> bool:
+        """Whether an evaluation is the best so far; then it is remembered."""
+        if loss >= self.best_loss:
+            return False
+        self.best_step, self.best_loss = step, loss
+        return True
+
+
+def outdated_checkpoints(steps: Sequence[int], keep: int, interval: int, best: int | None) -> list[int]:
+    """Which checkpoints go, of which the newest was just written.
+
+    Of those saved every `interval` steps the newest `keep` stay (0: all), and of the others the best.
+    """
+    ordered = sorted(steps)
+    regular = [step for step in ordered if interval > 0 and step % interval == 0]
+    kept = {best, *ordered[-1:], *(regular[-keep:] if keep > 0 else regular)}
+    return [step for step in ordered if step not in kept]

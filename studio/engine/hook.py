@@ -20,7 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from paddleformers.trainer import trainer as engine_trainer
 from paddleformers.trainer.trainer_callback import TrainerCallback
 
-from studio.core.watch import Alarm, Watch
+from studio.core.metrics import read_metric
+from studio.core.runs import checkpoint_step
+from studio.core.watch import Alarm, Watch, outdated_checkpoints
 from studio.engine.adjust import train_only, use_lora_settings
 from studio.engine.fixes import apply_fixes
 
@@ -62,6 +64,8 @@ class StudioCallback(TrainerCallback):
         if state.is_world_process_zero:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = (self._folder / "metrics.jsonl").open("a", encoding="utf-8")
+            if state.global_step:
+                self._recall_best(state.global_step)
         self._write("begin", state, total_steps=state.max_steps)
         self._enter("training", state)
 
@@ -103,7 +107,6 @@ class StudioCallback(TrainerCallback):
             if self._watch.best_step != before:
                 # The best so far is kept as a checkpoint that loads, whatever the saving interval.
                 control.should_save_hf = True
-                self._drop_checkpoint(before, args.save_hf_steps)
             self._stop_for(alarm, state, control)
         return control
 
@@ -112,6 +115,17 @@ class StudioCallback(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._write("save", state)
+
+    def on_save_hf(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """The engine counts only the checkpoints that resume; those that load are counted here."""
+        if not state.is_world_process_zero:
+            return
+        folder = self._folder.parent
+        limit, interval = args.save_total_limit or 0, args.save_hf_steps
+        found = {checkpoint_step(path.name): path for path in folder.iterdir()}
+        steps = [step for step in found if step is not None]
+        for step in outdated_checkpoints(steps, limit, interval, self._watch.best_step):
+            shutil.rmtree(found[step], ignore_errors=True)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._enter("saving", state)
@@ -128,10 +142,13 @@ class StudioCallback(TrainerCallback):
         control.should_save = True
         control.should_training_stop = True
 
-    def _drop_checkpoint(self, step: int | None, save_steps: int) -> None:
-        """What was the best before goes, unless it was to be kept anyway."""
-        if step is not None and step % save_steps:
-            shutil.rmtree(self._folder.parent / f"hf_checkpoint-{step}", ignore_errors=True)
+    def _recall_best(self, step: int) -> None:
+        """The best evaluation before a run was resumed, so that a worse one does not take its place."""
+        path = self._folder / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        for record in filter(None, map(read_metric, lines)):
+            if record["kind"] == "eval" and record.get("step", 0) <= step:
+                self._watch.recall(record["step"], record.get("eval_loss", math.inf))
 
     def _on_terminate(self, *_: Any) -> None:
         self._terminated = True

@@ -20,10 +20,10 @@ def measure_apart(home: Path, name: str, model: str) -> Generator[tuple[int, int
 
     Tells something every NEWS_S seconds, so that whoever follows can also leave. Raises StudioError as `measure`.
     """
-    command = [sys.executable, "-m", "studio", "datasets", "measure", name, "--model", model]
+    command = [sys.executable, "-m", "studio", "--home", str(home), "datasets", "measure", "--model", model]
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as end:
-        process = TetheredProcess([*command, "--home", str(home), "--json", "--progress"], {}, end)
+        process = TetheredProcess([*command, "--json", "--progress", "--", name], {}, end)
     news: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read_lines, args=(os.fdopen(reading, encoding="utf-8"), news), daemon=True).start()
     done, total = 0, 0

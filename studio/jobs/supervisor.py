@@ -139,7 +139,8 @@ def _run_step(
             # Before training begins there is nothing to save, and the hook is not listening yet.
             if how == "now" or not _has_begun(paths.folder / "metrics.jsonl", started):
                 end_job(paths.folder, TERMINATE_GRACE_S)
-        if silence_s and time.time() - paths.log.stat().st_mtime > silence_s:
+        # The log of a run that goes on may be days old.
+        if silence_s and time.time() - max(started, paths.log.stat().st_mtime) > silence_s:
             end_job(paths.folder, TERMINATE_GRACE_S)
             return process.wait(), {"code": "silent", "values": {"minutes": f"{silence_s / 60:g}"}}
         if paths.log.stat().st_size > LOG_LIMIT_BYTES:

@@ -4,7 +4,10 @@ import errno
 import json
 import os
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from studio.errors import StoreFailed
 
@@ -28,10 +31,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     except OSError as error:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise StoreFailed(
-            "disk_full" if full else "write_failed", path=str(path), reason=error.strerror or str(error)
-        ) from error
+        raise _store_failed(path, error) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -42,3 +42,28 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write a value as readable JSON, atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+@contextmanager
+def open_whole(path: Path) -> Generator[IO[str]]:
+    """A text file to write row by row, which is there when all is written, and not when something failed.
+
+    Raises StoreFailed; what the caller raises goes on.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise _store_failed(path, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _store_failed(path: Path, error: OSError) -> StoreFailed:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return StoreFailed("disk_full" if full else "write_failed", path=str(path), reason=error.strerror or str(error))

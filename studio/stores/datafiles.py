@@ -16,7 +16,7 @@ from studio.errors import NotFound, StudioError
 SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".txt")
 SNIFFED_BYTES = 1_000_000
 READ_BYTES = 1 << 20
-# A JSON file up to this size is read whole: four times as quick, and its faults have lines.
+# A JSON file up to this size is read whole, so that its faults have lines.
 WHOLE_JSON_BYTES = 32_000_000
 USUAL_COMPRESSION = 8
 # It ships no types.
@@ -150,13 +150,14 @@ def read_json_line(line: bytes, encoding: str, name: str, number: int) -> object
 def _iter_json(path: Path) -> Iterator[tuple[int, object]]:
     """A list of rows, one row, or JSON lines, which are often called `.json`.
 
-    Small files are read whole, which is quicker; of a large list one row after the other.
+    Small files are read whole; of a large list one row after the other.
     """
     size = path.stat().st_size * (USUAL_COMPRESSION if path.suffix == ".gz" else 1)
-    begins = _first_character(path) if size > WHOLE_JSON_BYTES else ""
-    if begins == "[":
+    if size <= WHOLE_JSON_BYTES:
+        yield from _read_json(path)
+    elif _first_character(path) == "[":
         yield from _stream_json(path)
-    elif begins == "{":
+    elif isinstance(next(_iter_jsonl(path), (1, None))[1], dict):
         yield from _iter_jsonl(path)
     else:
         yield from _read_json(path)

@@ -51,7 +51,8 @@ def read_model(folder: Path) -> ModelFacts:
     """
     names = [path.name for path in folder.glob("*.safetensors")]
     index = _json_object(folder / "model.safetensors.index.json")
-    wanted = sorted(set((index or {}).get("weight_map", {}).values()))
+    listed: object = (index or {}).get("weight_map")
+    wanted = sorted(set(map(str, cast("dict[str, object]", listed).values()))) if isinstance(listed, dict) else []
     shapes: dict[str, tuple[int, ...]] = {}
     damaged: list[str] = []
     for name in wanted or names:
@@ -60,7 +61,7 @@ def read_model(folder: Path) -> ModelFacts:
             continue
         try:
             shapes |= _read_shapes(path)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             damaged.append(name)
     missing = [name for name in wanted if not (folder / name).exists()]
     return ModelFacts(_json_object(folder / "config.json"), tuple(missing), tuple(damaged), shapes)
@@ -84,7 +85,7 @@ def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 def _json_object(path: Path) -> dict[str, Any] | None:
     try:
         value: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from studio.core.request import TrainRequest
+from studio.core.runs import checkpoint_step
 from studio.errors import NotFound
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
 
-HF_CHECKPOINT = re.compile(r"hf_checkpoint-(\d+)")
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 # The engine writes the signal last; without the others it cannot go on.
 WHOLE_CHECKPOINT = ("saved_signal_0", "optimizer_state/0.metadata", "model_state/0.metadata")
@@ -128,8 +128,8 @@ def ask_stop(folder: Path, how: str) -> None:
 
 def find_checkpoints(folder: Path) -> list[int]:
     """Steps of the checkpoints that can be loaded, in order."""
-    found = (HF_CHECKPOINT.fullmatch(path.name) for path in folder.glob("hf_checkpoint-*"))
-    return sorted(int(match[1]) for match in found if match)
+    found = (checkpoint_step(path.name) for path in folder.glob("hf_checkpoint-*"))
+    return sorted(step for step in found if step is not None)
 
 
 def find_resumable(folder: Path) -> list[int]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from studio.errors import Problem, RequestRefused, StudioError
-from studio.texts import data, options, page, problems, workbench
+from studio.texts import data, failures, options, page, problems, workbench
 
 LANGUAGES = ("en", "zh")
 
@@ -16,6 +16,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **page.TEXTS,
     **options.TEXTS,
     **problems.TEXTS,
+    **failures.TEXTS,
     **data.TEXTS,
     **workbench.TEXTS,
 }

@@ -21,8 +21,7 @@ def show_run(home: Home, run: str, language: str) -> dict[str, Any]:
     if told:
         return {"card": told, "log": say_log("", language), "active": False}
     log = say_log(read_log(home, run), language)
-    remedy, _ = attempt(lambda: find_repair(home, run), language)
-    return {"card": run_card(view, language, remedy), "log": log, "active": view.is_active}
+    return {"card": run_card(view, language, find_repair(view)), "log": log, "active": view.is_active}
 
 
 def card_box(part: str) -> str:

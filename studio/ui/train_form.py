@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -16,6 +17,14 @@ from studio.ui.words import Words
 
 GROUPS = tuple(dict.fromkeys(spec.group for spec in OPTIONS))
 OPEN_GROUPS = ("learning",)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainForm:
+    """Every input by its name, and the event that shows what they mean; panels that fill them in need both."""
+
+    inputs: Mapping[str, Any]
+    preview: Mapping[str, Any]
 
 
 def build_form(request: TrainRequest, words: Words) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import gradio as gr
+
 from studio.errors import Problem, RequestRefused, StudioError
 from studio.texts import LANGUAGES, say, word_error, word_problem
 
@@ -30,6 +32,10 @@ class Words:
         """
         self.entries.append((component, keys))
         return component
+
+    def button(self, key: str, elem_id: str, **look: Any) -> Any:
+        """A button that is worded by a key."""
+        return self.on(gr.Button(say(key), elem_id=elem_id, **look), value=key)
 
     def components(self) -> list[Any]:
         return [component for component, _ in self.entries]

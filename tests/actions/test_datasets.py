@@ -172,7 +172,7 @@ def test_a_folder_is_one_dataset(home: Home, tmp_path: Path) -> None:
     assert (added.file, added.rows, added.format) == ("parts", 3, "alpaca")
     (fault,) = check_dataset(home, "parts").faults
     assert (fault.file, fault.line, fault.field) == ("b.jsonl", 2, "output")
-    assert prepare_data(home, ["parts"], "SFT", tmp_path / "t.jsonl", drop_faulty=True).rows == 2
+    assert prepare_data(home, ["parts"], "SFT", tmp_path / "t.jsonl", drop_faulty=True)[0]["rows"] == 2
 
 
 def test_rows_are_searched_and_the_faulty_ones_listed(home: Home) -> None:
@@ -191,8 +191,8 @@ def test_rows_are_searched_and_the_faulty_ones_listed(home: Home) -> None:
 
 def test_faulty_rows_are_left_out_when_that_was_asked_for(home: Home, tmp_path: Path) -> None:
     append(home.data / "pairs.jsonl", "{broken\n")
-    made = prepare_data(home, ["pairs"], "SFT", tmp_path / "train.jsonl", drop_faulty=True)
-    assert (made.rows, made.sources[0]["dropped"]) == (2, 1)
+    (made,) = prepare_data(home, ["pairs"], "SFT", tmp_path / "train.jsonl", drop_faulty=True)
+    assert (made["rows"], made["dropped"]) == (2, 1)
 
 
 def test_prepared_data_is_clean_jsonl_of_all_sources_in_order(home: Home, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_prepared_data_is_clean_jsonl_of_all_sources_in_order(home: Home, tmp_pa
     target = tmp_path / "out" / "train.jsonl"
     made = prepare_data(home, ["pairs", "more"], "SFT", target)
     rows = [json.loads(line) for line in target.read_text().splitlines()]
-    assert (made.rows, made.dataset_type, len(rows)) == (3, "messages", 3)
+    assert ([source["rows"] for source in made], len(rows)) == ([2, 1], 3)
     assert rows[2]["messages"] == [{"role": "user", "content": "问"}, {"role": "assistant", "content": "答"}]
 
 

@@ -47,7 +47,7 @@ def test_a_run_that_was_killed_goes_on_from_its_checkpoint(home: Home, fake_engi
     assert view.cause is not None
     assert view.cause.values == {"signal": "SIGKILL"}
     # Without a checkpoint it begins again, as a new run.
-    remedy = find_repair(home, view.run)
+    remedy = find_repair(view)
     assert remedy is not None
     assert not remedy.resume
     for part in ("saved_signal_0", "optimizer_state/0.metadata", "model_state/0.metadata"):
@@ -73,7 +73,7 @@ def test_where_only_a_person_can_help_the_card_says_what_to_do(home: Home, fake_
 
 def test_a_run_that_went_well_needs_no_remedy(home: Home, fake_engine: FakeEngine) -> None:
     view = wait_run(home, start_run(home, a_request(home)).run)
-    assert find_repair(home, view.run) is None
+    assert find_repair(view) is None
 
 
 def test_a_silent_engine_is_stopped_when_that_was_asked_for(home: Home, fake_engine: FakeEngine) -> None:

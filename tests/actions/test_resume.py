@@ -1,6 +1,7 @@
 """Going on with a run: what is refused, what is forgotten, what is kept."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from studio.actions.resume import resume_run
 from studio.actions.runs import find_run, read_chart, stop_run, wait_run
 from studio.actions.train import start_run
 from studio.errors import NotFound, RequestRefused, StudioError
+from studio.stores.atomic import write_json
 from studio.stores.home import Home
 from studio.stores.runs import WHOLE_CHECKPOINT, RunPaths, read_json
 from tests.actions.test_train import a_request, kill_supervisor, until
@@ -113,3 +115,17 @@ def test_a_lost_run_can_go_on(home: Home, fake_engine: FakeEngine) -> None:
     fake_engine("")
     resume_run(home, run)
     assert wait_run(home, run).state == "finished"
+
+
+def test_the_silence_before_a_run_went_on_does_not_count(home: Home, fake_engine: FakeEngine, ended: str) -> None:
+    paths = RunPaths(Path(find_run(home, ended).path))
+    job = read_json(paths.job / "job.json")
+    write_json(paths.job / "job.json", {**job, "silence_s": 30})
+    for path in (paths.job / "log.txt", paths.metrics):
+        os.utime(path, (0, 0))
+    fake_engine("slow")
+    resume_run(home, ended)
+    view = until(home, ended, lambda view: view.state == "running" and view.step > 2)
+    assert view.silent_s is None
+    stop_run(home, ended, now=True)
+    assert wait_run(home, ended).cause is None

@@ -62,3 +62,16 @@ def test_a_stopped_run_goes_on_and_its_settings_are_used_again(page: Page, studi
     page.locator("#train-clone").click()
     expect(page.locator("#train-max_steps textarea, #train-max_steps input").first).to_have_value("60")
     assert value(page, "train-name") == "parted-2"
+
+
+def test_a_click_takes_less_memory_with_the_same_steps(page: Page) -> None:
+    problems = page.locator("#train-problems")
+    expect(problems).to_contain_text("of memory: weights")
+    steps = problems.inner_text().splitlines()[-2:]
+    button = page.locator("#train-reduce-single_rows")
+    expect(button).to_contain_text("One row at a time: −0.")
+    button.click()
+    expect(button).to_be_hidden()
+    assert value(page, "train-per_device_train_batch_size") == "1"
+    assert value(page, "train-gradient_accumulation_steps") == "16"
+    assert problems.inner_text().splitlines()[-2:][0] == steps[0]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from studio.core.estimates import MemoryEstimate, estimate_memory
+from studio.core.estimates import MemoryEstimate, estimate_disk, estimate_memory
 from studio.core.model_check import ModelFacts
 from studio.core.options import default_options
 
@@ -78,3 +78,21 @@ def test_of_a_model_that_does_not_say_its_sizes_nothing_is_made_up() -> None:
     model = ModelFacts(SIZES, (), (), SHAPES)
     for broken in (replace(model, config=None), replace(model, config={}), replace(model, shapes={})):
         assert estimate_memory(broken, "SFT", "full", default_options(), {}) is None
+
+
+def test_a_checkpoint_holds_the_weights_twice_and_the_moments_once() -> None:
+    model = ModelFacts(SIZES, (), (), SHAPES)
+    options = {**default_options(), "save_steps": 10, "save_total_limit": 2}
+    found = estimate_disk(model, "full", options, 35)
+    assert found.checkpoint == WHOLE * (4 + 4 + 8)
+    # Two stay, a third is there while it is written, and then comes the result.
+    assert (found.kept, found.total) == (2, 3 * found.checkpoint + 4 * WHOLE)
+    assert estimate_disk(model, "full", options, 5).total == found.checkpoint + 4 * WHOLE
+    tied = ModelFacts({**SIZES, "tie_word_embeddings": True}, (), (), SHAPES)
+    assert estimate_disk(tied, "full", options, 5).checkpoint == found.checkpoint + 50 * 8 * 4
+
+
+def test_a_checkpoint_of_an_adapter_holds_nothing_of_the_base() -> None:
+    model = ModelFacts(SIZES, (), (), SHAPES)
+    options = {**default_options(), "lora_rank": 4}
+    assert estimate_disk(model, "lora", options, 5).checkpoint == 3 * 4 * 48 * (4 + 4 + 8)

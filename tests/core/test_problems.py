@@ -83,11 +83,6 @@ def test_extra_keys_cannot_take_over_what_the_studio_decides() -> None:
     assert found == [("key_is_reserved", "output_dir"), ("key_is_an_option", "learning_rate")]
 
 
-def test_a_disk_that_is_too_small_is_said_in_gigabytes() -> None:
-    found = find_problems(a_request(), facts(free_bytes=1_000_000_000, needed_bytes=2_500_000_000))
-    assert found == [Problem("name", "disk_too_small", {"free": "1.0", "needed": "2.5"})]
-
-
 def test_checked_options_are_typed_and_complete() -> None:
     values = checked_options(a_request(method="full", options={"learning_rate": "1e-3", "lora_rank": "abc"}))
     assert values["learning_rate"] == 0.001

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from studio.core.watch import Watch
+from studio.core.watch import Watch, outdated_checkpoints
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
@@ -36,3 +36,21 @@ def test_patience_counts_evaluations_in_a_row_and_remembers_the_best() -> None:
     # Without patience the best is remembered all the same.
     free = Watch()
     assert [free.see_evaluation(step, 2.0) for step in range(9)] == [None] * 9
+
+
+def test_of_the_checkpoints_the_newest_and_the_best_stay() -> None:
+    assert outdated_checkpoints([10, 20, 30], keep=2, interval=10, best=None) == [10]
+    assert outdated_checkpoints([10, 20, 30], keep=2, interval=10, best=10) == []
+    # Saved as the best at its time, between two that are saved anyway.
+    assert outdated_checkpoints([10, 15, 20, 25], keep=2, interval=10, best=25) == [15]
+    assert outdated_checkpoints([10, 20, 30], keep=0, interval=10, best=None) == []
+    # Just written, whatever else is told of it.
+    assert outdated_checkpoints([7], keep=1, interval=10, best=None) == []
+
+
+def test_what_was_the_best_before_a_run_went_on_stays_the_best() -> None:
+    watch = Watch(patience=2)
+    assert watch.recall(5, 1.0)
+    assert not watch.recall(10, 2.0)
+    assert watch.see_evaluation(15, 1.5) is None
+    assert watch.best_step == 5

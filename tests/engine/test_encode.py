@@ -163,5 +163,5 @@ def test_measuring_apart_gives_the_same_and_says_why_it_cannot(engine_home: Home
     assert progress[-1] == (40, 40)
     assert found == measure(engine_home, "apart", MODEL)
     with pytest.raises(StudioError, match="unknown_dataset") as caught:
-        list(follow_measure(engine_home, "nothing", MODEL))
-    assert caught.value.values["given"] == "nothing"
+        list(follow_measure(engine_home, "--nothing", MODEL))
+    assert caught.value.values["given"] == "--nothing"

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 from studio.actions.repair import find_repair
 from studio.actions.runs import read_log
 from studio.stores.home import Home
+from studio.stores.runs import find_resumable
 from tests.engine.conftest import Train
 
 pytestmark = pytest.mark.slow
@@ -89,12 +90,19 @@ def test_a_run_stops_when_evaluations_bring_nothing_and_keeps_the_best(train: Tr
     assert 3 in view.checkpoints
 
 
+def test_as_many_checkpoints_stay_as_were_asked_for_in_both_forms(train: Train) -> None:
+    view = train(max_steps=4, save_steps=1, save_total_limit=2)
+    assert view.state == "finished", view.cause
+    assert view.checkpoints == (3, 4)
+    assert find_resumable(Path(view.path)) == [3, 4]
+
+
 def test_steps_too_large_end_the_run_and_a_lower_rate_is_offered(engine_home: Home, train: Train) -> None:
     wild = {"learning_rate": 0.5, "warmup_steps": 40, "max_grad_norm": 0.0, "weight_decay": 0.0}
     view = train(max_steps=60, **wild)
     assert view.state == "failed"
     assert view.cause is not None
     assert view.cause.code == "not_a_number"
-    remedy = find_repair(engine_home, view.run)
+    remedy = find_repair(view)
     assert remedy is not None
     assert remedy.changes == {"learning_rate": (0.5, 0.05), "max_grad_norm": (0.0, 1.0)}

@@ -51,6 +51,8 @@ def test_paragraphs_of_a_text_file_are_rows(tmp_path: Path) -> None:
 def test_json_lines_in_a_json_file_are_read(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(LINES)
     assert rows_of(tmp_path / "x.json") == ROWS
+    (tmp_path / "x.json").write_text(json.dumps(ROWS[0], indent=1))
+    assert rows_of(tmp_path / "x.json") == ROWS[:1]
 
 
 def test_a_bad_line_is_named_and_the_next_is_read(tmp_path: Path) -> None:

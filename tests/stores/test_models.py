@@ -73,3 +73,15 @@ def test_a_config_that_is_no_json_is_said(model: Path) -> None:
     for text in ("{", "[]"):
         (model / "config.json").write_text(text)
         assert told(model) == [("config_broken", "")]
+
+
+def test_an_index_of_any_shape_is_read(model: Path) -> None:
+    index = model / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"a": 1}}')
+    assert told(model) == [("not_a_model", "1")]
+    # What is no index names no file, and those that are there are read.
+    for text in ('{"weight_map": ["a"]}', "[]", "[" * 100_000):
+        index.write_text(text)
+        assert told(model) == []
+    (model / "config.json").write_text("[" * 100_000)
+    assert told(model) == [("config_broken", "")]

@@ -1,0 +1,222 @@
+"""The runs on the Train tab: pick one, follow it, and go on with it."""
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from studio.actions.checkpoints import Checkpoint, delete_checkpoint, list_checkpoints
+from studio.actions.queue import hold_run, move_run
+from studio.actions.repair import repair_run
+from studio.actions.resume import resume_run
+from studio.actions.runs import list_runs, request_of
+from studio.actions.train import free_name
+from studio.core.runs import RunView
+from studio.stores.home import Home
+from studio.texts import say
+from studio.ui.run_card import card_box, chart_box, log_box, run_marker
+from studio.ui.train_form import TrainForm, fill_form
+from studio.ui.words import Words, attempt, notice
+
+if TYPE_CHECKING:
+    from studio.ui.page import StudioParts
+
+# Stands for the newest checkpoint, whichever that will be.
+NEWEST = -1
+QUEUE_CHANGES: Mapping[str, Callable[[Home, str], RunView]] = {
+    "earlier": lambda home, run: move_run(home, run, -1),
+    "later": lambda home, run: move_run(home, run, 1),
+    "hold": lambda home, run: hold_run(home, run, True),
+    "release": lambda home, run: hold_run(home, run, False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunParts:
+    """The components by which a run is picked and gone on with."""
+
+    run: Any
+    checkpoint: Any
+    resume: Any
+    drop: Any
+    mend: Any
+    clone: Any
+    queueing: Mapping[str, Any]
+    current: Any
+    chart: Any
+    visualdl: Any
+    opened: Any
+
+
+def build_runs(words: Words) -> RunParts:
+    """The list of runs and what can be done with one; under it the run itself."""
+    with gr.Row(elem_classes="fields"):
+        run, checkpoint = (
+            words.on(
+                gr.Dropdown([], label=say(f"train.{name}"), elem_id=f"train-{name}", interactive=True),
+                label=f"train.{name}",
+            )
+            for name in ("run", "checkpoint")
+        )
+    with gr.Row(elem_classes="actions"):
+        resume = words.button("train.resume", "train-resume", size="sm")
+        drop = words.button("train.checkpoint.delete", "train-checkpoint-delete", size="sm")
+        mend = words.button("train.repair", "train-repair", size="sm")
+        clone = words.button("train.clone", "train-clone", size="sm")
+    with words.on(gr.Accordion(say("queue.panel"), open=False), label="queue.panel"):
+        words.on(gr.Markdown(say("queue.help"), elem_classes="line"), value="queue.help")
+        with gr.Row(elem_classes="actions"):
+            queueing = {
+                name: words.button(f"queue.{name}", f"train-queue-{name}", size="sm") for name in QUEUE_CHANGES
+            }
+    current = gr.HTML(run_marker(None, "en"), elem_classes="plain marker", elem_id="train-current-run")
+    gr.HTML(card_box("run"), elem_classes="plain", elem_id="train-card")
+    chart = gr.HTML(chart_box("en"), elem_classes="plain")
+    gr.HTML(log_box("run"), elem_classes="plain", elem_id="train-log")
+    visualdl = words.button("train.visualdl", "train-visualdl", size="sm")
+    opened = gr.HTML(elem_classes="plain", elem_id="train-visualdl-told")
+    return RunParts(run, checkpoint, resume, drop, mend, clone, queueing, current, chart, visualdl, opened)
+
+
+def wire_runs(
+    studio: "StudioParts",
+    page: gr.Blocks,
+    tab: Any,
+    language: gr.Radio,
+    parts: RunParts,
+    told: Any,
+    form: TrainForm,
+) -> None:
+    """What the buttons do to the run that is picked, and to the form; `told` says how it went."""
+    home, run, checkpoint = studio.home, parts.run, parts.checkpoint
+    gr.on([page.load, tab.select], lambda picked: run_choices(home, picked), run, run, show_progress="hidden")
+    gr.on([run.change, language.change], run_marker, [run, language], parts.current, show_progress="hidden")
+    language.change(chart_box, language, parts.chart, show_progress="hidden")
+    gr.on(
+        [run.change, checkpoint.focus, language.change],
+        lambda picked, kept, spoken: _checkpoints(home, picked, kept, spoken),
+        [run, checkpoint, language],
+        checkpoint,
+        show_progress="hidden",
+    )
+    parts.resume.click(
+        lambda picked, step, spoken: _resume(home, picked, step, spoken),
+        [run, checkpoint, language],
+        told,
+        trigger_mode="once",
+    )
+    for name, button in parts.queueing.items():
+        button.click(_queuer(home, QUEUE_CHANGES[name]), [run, language], told, show_progress="hidden")
+    parts.drop.click(
+        lambda picked, step, spoken: _delete_checkpoint(home, picked, step, spoken),
+        [run, checkpoint, language],
+        [told, checkpoint],
+        show_progress="hidden",
+    )
+    parts.mend.click(
+        lambda picked, spoken: _repair(home, picked, spoken), [run, language], [told, run], trigger_mode="once"
+    )
+    parts.clone.click(
+        lambda picked, spoken: _clone(home, form, told, picked, spoken),
+        [run, language],
+        [*form.inputs.values(), told],
+        show_progress="hidden",
+    ).then(**form.preview)
+    parts.visualdl.click(
+        lambda picked, spoken: _open_visualdl(studio, picked, spoken), [run, language], parts.opened
+    )
+
+
+def run_choices(home: Home, picked: str | None) -> Any:
+    """All runs, newest first; without a pick the newest that is alive, or else the newest."""
+    runs = list_runs(home)
+    choices = [(f"{view.name} · {view.stage} {view.method}", view.run) for view in runs]
+    known = {view.run for view in runs}
+    if picked not in known:
+        alive = next((view.run for view in runs if view.is_active), None)
+        picked = alive or (runs[0].run if runs else None)
+    return gr.update(choices=choices, value=picked)
+
+
+def _checkpoints(home: Home, run: str | None, kept: int | None, language: str) -> Any:
+    """The newest first, and that as the choice of who does not choose."""
+    found, failed = attempt(lambda: list_checkpoints(home, run or ""), "en")
+    listed: Sequence[Checkpoint] = [] if failed else found
+    choices = [(_say_checkpoint(checkpoint, language), checkpoint.step) for checkpoint in listed]
+    steps = {checkpoint.step for checkpoint in listed}
+    newest = (say("train.checkpoint.newest", language), NEWEST)
+    return gr.update(choices=[newest, *choices], value=kept if kept in steps else NEWEST)
+
+
+def _say_checkpoint(checkpoint: Checkpoint, language: str) -> str:
+    told = [str(checkpoint.step), f"{checkpoint.size / 1e6:,.1f} MB"]
+    for name in ("loss", "eval_loss"):
+        value = getattr(checkpoint, name)
+        if value is not None:
+            told.append(f"{say(f'train.{name}', language)} {value:.4f}")
+    if not checkpoint.can_resume:
+        told.append(say("train.checkpoint.loads_only", language))
+    return " · ".join(told)
+
+
+def _delete_checkpoint(home: Home, run: str | None, step: int | None, language: str) -> Any:
+    if not run:
+        return notice(say("train.no_run", language)), gr.skip()
+    if step in (None, NEWEST):
+        return notice(say("train.checkpoint.choose", language)), gr.skip()
+    _, failed = attempt(lambda: delete_checkpoint(home, run, int(step or 0)), language)
+    if failed:
+        return failed, gr.skip()
+    told = notice(say("train.checkpoint.deleted", language, step=step), "good")
+    return told, _checkpoints(home, run, None, language)
+
+
+def _resume(home: Home, run: str | None, step: int | None, language: str) -> str:
+    if not run:
+        return notice(say("train.no_run", language))
+    view, failed = attempt(lambda: resume_run(home, run, None if step in (None, NEWEST) else step), language)
+    return failed or notice(say("train.resumed", language, run=view.name, step=view.step), "good")
+
+
+def _queuer(home: Home, change: Callable[[Home, str], RunView]) -> Any:
+    def act(run: str | None, language: str) -> str:
+        if not run:
+            return notice(say("train.no_run", language))
+        view, failed = attempt(lambda: change(home, run), language)
+        if failed:
+            return failed
+        place = say("queue.held" if view.held else "queue.place", language, place=view.place)
+        return notice(say("queue.changed", language, run=view.name, told=place), "good")
+
+    return act
+
+
+def _repair(home: Home, run: str | None, language: str) -> Any:
+    if not run:
+        return notice(say("train.no_run", language)), gr.skip()
+    view, failed = attempt(lambda: repair_run(home, run), language)
+    if failed:
+        return failed, gr.skip()
+    return notice(say("train.started", language, run=view.name), "good"), run_choices(home, view.run)
+
+
+def _clone(home: Home, form: TrainForm, told: Any, run: str | None, language: str) -> Any:
+    if not run:
+        return {told: notice(say("train.no_run", language))}
+    request, failed = attempt(lambda: request_of(home, run), language)
+    if failed:
+        return {told: failed}
+    return {**fill_form(form.inputs, request, free_name(home, request.name)), told: ""}
+
+
+def _open_visualdl(parts: "StudioParts", run: str | None, language: str) -> str:
+    if not run:
+        return notice(say("train.no_run", language))
+    address, told = attempt(lambda: parts.visualdl.open(parts.home, run, language), language)
+    if told:
+        return told
+    text = html.escape(say("train.visualdl.opened", language))
+    link = f'<a href="{html.escape(address)}" target="_blank" rel="noopener">{html.escape(address)}</a>'
+    return f'<div class="notice good" role="status">{text} {link}</div>'
