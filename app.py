@@ -25,6 +25,11 @@ def main() -> int:
         metavar="DIR",
         help="a folder whose files may be registered from the page, besides the home and your own (repeatable)",
     )
+    parser.add_argument(
+        "--no-warm-engine",
+        action="store_true",
+        help="keep no engine in memory (some 400 MB) for runs that start in a moment",
+    )
     flags = parser.parse_args()
     if flags.host not in ("127.0.0.1", "localhost", "::1"):
         # There is no password yet, and an open studio runs commands for anybody.
@@ -37,7 +42,8 @@ def main() -> int:
     try:
         home = open_home(flags.home)
         make_demo_model(home)
-        serve(home, flags.host, flags.port, [home.root, Path.home(), *flags.allow_path])
+        roots = [home.root, Path.home(), *flags.allow_path]
+        serve(home, flags.host, flags.port, roots, warm=not flags.no_warm_engine)
     except StudioError as error:
         print(word_error(error, "en"))
         return 1

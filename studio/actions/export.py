@@ -3,6 +3,7 @@
 import shutil
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import yaml
 
 from studio.actions.train import HOOK
 from studio.core.command import Command
+from studio.core.devices import Devices
 from studio.core.paddleformers.config import export_config, launch_command
 from studio.core.problems import RUN_NAME
 from studio.core.runs import ACTIVE_STATES, read_cause
 from studio.errors import Problem, StudioError
 from studio.jobs.launch import CHECKOUT, Step, job_state, start_job, wait_job
+from studio.jobs.warm import supervise_warm
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
 from studio.stores.models import ADAPTER_CONFIG
@@ -77,7 +80,8 @@ def start_export(home: Home, run: str, checkpoint: int | None = None, to: str | 
     config = export_config(request.model, str(copy), device, str(HOOK))
     write_text(job / "export.yaml", yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
     write_json(job / "export.json", {"target": str(target), "run": run_id(home, folder)})
-    start_job(job, _steps(request.model, adapter, job, target, device))
+    steps = _steps(request.model, adapter, job, target, device)
+    start_job(job, steps, supervise=partial(supervise_warm, home.warm))
     return view_export(home, job)
 
 
@@ -116,7 +120,9 @@ def view_export(home: Home, job: Path) -> ExportView:
 
 def _steps(base: str, adapter: Path, job: Path, target: Path, device: str) -> list[Step]:
     merged = job / "adapter" / "export"
-    merge = launch_command("export", sys.executable, str(job / "export.yaml"), device, str(job), str(job / "ranks"))
+    merge = launch_command(
+        "export", sys.executable, str(job / "export.yaml"), Devices(device), str(job), str(job / "ranks")
+    )
     prove = Command(
         (
             *(sys.executable, "-m", "studio.engine.prove", "--base", base, "--adapter", str(adapter)),

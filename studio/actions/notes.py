@@ -16,7 +16,7 @@ from studio.core.reductions import Reduction, find_reductions
 from studio.core.request import TrainRequest
 from studio.errors import Problem
 from studio.stores.home import Home
-from studio.stores.models import read_model
+from studio.stores.models import read_adapter, read_model
 
 
 def find_notes(home: Home, request: TrainRequest, model: ModelFacts | None) -> list[Problem]:
@@ -32,6 +32,9 @@ def find_notes(home: Home, request: TrainRequest, model: ModelFacts | None) -> l
     except ValueError:
         # An option is wrong, which is told as a problem.
         return notes
+    if request.method == "lora" and (adapter := read_adapter(Path(request.adapter)) if request.adapter else None):
+        values = {"rank": adapter.get("r"), "alpha": adapter.get("lora_alpha")}
+        notes.append(Problem("adapter", "adapter_rules", values))
     notes += _memory_notes(request, options, model)
     sound = {name: rows - faulty for name, (rows, faulty) in counted.items() if name in request.datasets}
     rows = sum(sound.values())

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from studio.core.metrics import read_metric
 from studio.core.options import OPTIONS_BY_NAME, read_option
 from studio.core.runs import RunView
 from studio.errors import NotFound, Problem, RequestRefused, StudioError
+from studio.jobs.devices import read_claim
 from studio.jobs.launch import Step, start_job
+from studio.jobs.warm import supervise_warm
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
 from studio.stores.runs import JobPaths, RunPaths, find_resumable, find_run_folder, read_json
@@ -73,7 +76,8 @@ def resume_run(
     write_json(job.state, {"resumed": resumed})
     job.stop.unlink(missing_ok=True)
     steps = [_step(stored) for stored in asked["steps"]]
-    start_job(paths.job, steps, [Path(lock) for lock in asked["locks"]], asked.get("silence_s", 0))
+    claim = read_claim(paths.job)
+    start_job(paths.job, steps, claim, asked.get("silence_s", 0), partial(supervise_warm, home.warm))
     return view_run(home, folder)
 
 

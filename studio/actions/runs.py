@@ -10,6 +10,7 @@ from studio.core.metrics import find_progress, thin_out
 from studio.core.request import TrainRequest
 from studio.core.runs import ACTIVE_STATES, QUEUED, SILENCE_S, RunView, phase_times, read_cause
 from studio.errors import StudioError
+from studio.jobs.devices import read_claim
 from studio.jobs.launch import stop_job, wait_job
 from studio.jobs.queue import read_queue
 from studio.jobs.state import job_state
@@ -20,7 +21,6 @@ from studio.stores.runs import (
     find_checkpoints,
     find_run_folder,
     find_run_folders,
-    read_json,
     read_request,
 )
 from studio.stores.runs import run_id as id_of
@@ -87,17 +87,12 @@ def read_chart(
 
 
 def queue_place(job: Path) -> tuple[int | None, bool]:
-    """A waiting job's place for its device, from 1, and whether it is held."""
-    for lock in read_locks(job):
-        for place, ticket in enumerate(read_queue(lock), 1):
-            if ticket.folder == job:
-                return place, ticket.held
+    """A waiting job's place before its devices, from 1, and whether it is held."""
+    claim = read_claim(job)
+    for place, ticket in enumerate(read_queue(claim.pool) if claim else [], 1):
+        if ticket.folder == job:
+            return place, ticket.held
     return None, False
-
-
-def read_locks(job: Path) -> list[Path]:
-    """The locks of the devices that a job needs."""
-    return [Path(lock) for lock in read_json(JobPaths(job).job).get("locks", [])]
 
 
 def read_curves(folder: Path) -> Mapping[str, tuple[list[float], list[float]]]:

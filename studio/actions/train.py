@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
@@ -21,23 +22,29 @@ from studio.actions.notes import count_held_out, estimate_run_disk, find_notes
 from studio.actions.runs import RunView, view_run
 from studio.actions.training_data import HeldOut, count_rows, find_data_problems, prepare_data
 from studio.core.command import Command
+from studio.core.devices import asked_devices
 from studio.core.imports import ImportedKey, imported_keys, translate_config
 from studio.core.model_check import ModelFacts
-from studio.core.options import OPTIONS_BY_NAME, OptionValue, default_options
+from studio.core.options import OPTIONS_BY_NAME, OptionValue, default_options, list_names
 from studio.core.paddleformers.config import (
+    DEVICE_VARIABLE,
     REQUEST_KEYS,
     TrainFiles,
     engine_config,
     hook_settings,
     launch_command,
+    machine_commands,
 )
+from studio.core.paddleformers.failures import diagnose
 from studio.core.problems import MachineFacts, checked_extra, checked_options, find_problems
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused, StudioError
-from studio.jobs.launch import CHECKOUT, Step, start_job
+from studio.jobs.devices import Claim
+from studio.jobs.launch import CHECKOUT, Step, is_port_free, start_job
+from studio.jobs.warm import parse_warm, supervise_warm
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
-from studio.stores.models import ADAPTER_CONFIG, model_files, read_model
+from studio.stores.models import ADAPTER_CONFIG, model_files, read_adapter, read_model
 from studio.stores.runs import RunPaths, find_run_folders, write_state
 
 HOOK = CHECKOUT / "studio" / "engine" / "hook.py"
@@ -73,8 +80,8 @@ UNLISTABLE = " ,#"
 class Preview:
     """What Start would do, and what stands in its way; made without a side effect.
 
-    `command` is two lines for a shell: the first writes the run folder, the second is the engine. `notes` are
-    worth knowing and stop nothing.
+    `command` is two lines for a shell: the first writes the run folder, the second is the engine; of several
+    machines, those for the others follow as comments. `notes` are worth knowing and stop nothing.
     """
 
     command: str
@@ -129,7 +136,7 @@ def request_from_keys(home: Home, config: Mapping[str, Any], begin: TrainRequest
         if key in OPTIONS_BY_NAME:
             options[key] = value
         elif key in REQUEST_KEYS:
-            fields[REQUEST_KEYS[key]] = str(value)
+            fields[REQUEST_KEYS[key]] = "" if value is None else str(value)
         elif key in ("model", "method", "name"):
             fields[key] = str(value)
         elif key == "datasets":
@@ -143,6 +150,8 @@ def request_from_keys(home: Home, config: Mapping[str, Any], begin: TrainRequest
             extra[key] = value
     if "method" in fields:
         fields["method"] = fields["method"].lower()
+    if fields.get("adapter"):
+        fields["adapter"] = str(Path(fields["adapter"]).expanduser().absolute())
     if fields.get("model"):
         fields["model"] = str(_model_path(home, fields["model"]))
     return replace(request, options=options, extra=extra, **fields)
@@ -171,7 +180,10 @@ def preview_run(home: Home, request: TrainRequest) -> Preview:
     if any(problem.field not in ("name", "datasets", "eval_dataset", "model") for problem in problems):
         return Preview("", "", "", problems, notes)
     plan = _plan(home, request)
+    problems = problems or _parser_problems(home, plan)
     lines = [prepare_command(home, request).shell(), plan.command.shell()]
+    others = machine_commands(str(plan.paths.config), asked_devices(plan.options), str(plan.paths.job))
+    lines += [f"# {rank}: {command.shell()}" for rank, command in enumerate(others, 2)]
     return Preview("\n".join(lines), _yaml(plan.config), python_snippet(home, request), problems, notes)
 
 
@@ -195,6 +207,8 @@ def python_snippet(home: Home, request: TrainRequest) -> str:
 def _keys_of(request: TrainRequest) -> dict[str, object]:
     """A request as the keys that `request_from_keys` reads, without the engine's further ones."""
     keys: dict[str, object] = {key: getattr(request, field) for key, field in REQUEST_KEYS.items()}
+    if not request.adapter:
+        del keys["lora_path"]
     keys["datasets"] = ",".join(request.datasets)
     keys["eval_dataset"] = request.eval_dataset or "none"
     if request.drop_faulty:
@@ -214,9 +228,9 @@ def start_run(home: Home, request: TrainRequest) -> RunView:
     """Write the run folder and hand the run to its supervisor. Raises RequestRefused with all problems."""
     plan = _prepare(home, request)
     written = plan.paths.output / (ADAPTER_CONFIG if request.method == "lora" else "config.json")
-    locks = [home.saves / ".devices" / _device(plan)]
     silence_s = 60 * float(plan.options["silence_minutes"])
-    start_job(plan.paths.job, [Step("loading", plan.command, (written,))], locks, silence_s)
+    steps = [Step("loading", plan.command, (written,))]
+    start_job(plan.paths.job, steps, _claim(home, plan.options), silence_s, partial(supervise_warm, home.warm))
     return view_run(home, plan.paths.output)
 
 
@@ -225,6 +239,9 @@ def _prepare(home: Home, request: TrainRequest) -> _Plan:
     if problems:
         raise RequestRefused(problems)
     plan = _plan(home, request)
+    problems = _parser_problems(home, plan)
+    if problems:
+        raise RequestRefused(problems)
     paths = plan.paths
     try:
         # mkdir is the lock: of two people who start the same name, one is told so.
@@ -247,6 +264,7 @@ def find_request_problems(home: Home, request: TrainRequest, model: ModelFacts |
         model=model or _read_model(request),
         taken_names=frozenset(folder.name for folder in find_run_folders(home)),
         gpus=_count_gpus(),
+        adapter=read_adapter(Path(request.adapter)) if request.adapter else None,
     )
     problems = find_problems(request, facts)
     if not request.datasets:
@@ -260,12 +278,20 @@ def find_request_problems(home: Home, request: TrainRequest, model: ModelFacts |
     return problems
 
 
+def _parser_problems(home: Home, plan: _Plan) -> list[Problem]:
+    """What the engine's own parser says; nothing where no engine is warm, or for another device than it knows."""
+    if plan.config["device"] != "cpu" or not (refused := parse_warm(home.warm, plan.config)):
+        return []
+    cause = diagnose(1, refused)
+    return [Problem("extra", cause.code, cause.values)]
+
+
 def _read_model(request: TrainRequest) -> ModelFacts | None:
     return read_model(Path(request.model)) if request.model and Path(request.model).is_dir() else None
 
 
 def _room_problems(home: Home, request: TrainRequest, model: ModelFacts | None) -> Iterator[Problem]:
-    """What can only be judged of a request that is right so far: rows to hold out, room on the disk."""
+    """What can only be judged of a request that is right so far: rows to hold out, a port, room on the disk."""
     options = checked_options(request)
     sound = {name: rows - faulty for name, (rows, faulty) in count_rows(home, request.datasets).items()}
     rows = sum(sound.values())
@@ -274,6 +300,9 @@ def _room_problems(home: Home, request: TrainRequest, model: ModelFacts | None) 
         if not held_out:
             yield Problem("eval_share", "nothing_held_out")
         rows -= held_out
+    devices = asked_devices(options)
+    if devices.machines > 1 and not is_port_free(devices.port):
+        yield Problem("master_port", "master_port_taken", {"given": devices.port})
     disk = estimate_run_disk(request, options, model, rows)
     free = shutil.disk_usage(home.saves).free
     if disk and free < disk.total:
@@ -292,6 +321,7 @@ def _plan(home: Home, request: TrainRequest) -> _Plan:
         data_type="messages",
         visualdl=str(paths.visualdl),
         hook=str(HOOK),
+        adapter=request.adapter,
     )
     extra = checked_extra(request)
     config = engine_config(request.model, request.stage, request.method, options, extra, files)
@@ -299,7 +329,7 @@ def _plan(home: Home, request: TrainRequest) -> _Plan:
         "train",
         sys.executable,
         str(paths.config),
-        str(options["device"]),
+        asked_devices(options),
         # The engine writes estimation files into its working directory; they belong to the run.
         str(paths.job),
         str(paths.job / "ranks"),
@@ -373,8 +403,13 @@ def _yaml(config: Mapping[str, Any]) -> str:
     return yaml.safe_dump(dict(config), allow_unicode=True, sort_keys=False, width=1000)
 
 
-def _device(plan: _Plan) -> str:
-    return f"{plan.config['device']}.lock"
+def _claim(home: Home, options: Mapping[str, OptionValue]) -> Claim:
+    """What a run takes for itself: some GPUs, or a place on the CPU, whose processes count as one."""
+    if options["device"] == "cpu":
+        return Claim(home.pool("cpu"))
+    named = list_names(str(options["device_ids"]))
+    names = tuple(named or (str(number) for number in range(_count_gpus())))
+    return Claim(home.pool("gpu"), int(options["device_count"]), names, DEVICE_VARIABLE)
 
 
 def _count_gpus() -> int:

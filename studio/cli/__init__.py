@@ -89,6 +89,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(about, "checkpoints", _runs_checkpoints, "of").add_argument("--delete", type=int, metavar="STEP")
     add(commands, "stop", _stop, "of").add_argument("--now", action="store_true")
 
+    add(commands, "cpu-runs", _cpu_runs).add_argument("count", nargs="?")
+
     queueing = add(commands, "queue", _queue, "of")
     queueing.add_argument("change", choices=("hold", "release", "earlier", "later"))
 
@@ -226,6 +228,11 @@ def _runs_checkpoints(home: Home, flags: argparse.Namespace) -> Answer:
     if flags.delete is not None:
         checkpoints.delete_checkpoint(home, flags.of, flags.delete)
     return {"checkpoints": plain(checkpoints.list_checkpoints(home, flags.of))}
+
+
+def _cpu_runs(home: Home, flags: argparse.Namespace) -> Answer:
+    count = queue.cpu_runs(home) if flags.count is None else queue.set_cpu_runs(home, flags.count)
+    return plain({"cpu_runs": count})
 
 
 def _queue(home: Home, flags: argparse.Namespace) -> Answer:

@@ -15,6 +15,7 @@ METHODS = ("full", "lora", "freeze")
 TRUE_WORDS = frozenset({"true", "yes", "on", "1"})
 FALSE_WORDS = frozenset({"false", "no", "off", "0"})
 
+HOST_NAME = re.compile(r"[\w.:-]*")
 MODULE_NAME = re.compile(r"\w+(\.\w+)*")
 
 OptionValue = int | float | bool | str
@@ -61,6 +62,8 @@ MIX_STRATEGIES = ("concat", "interleave_under", "interleave_over", "random")
 # Weights of the frozen base in 4 or 8 bits, while the adapter learns in bf16 (QLoRA: Dettmers et al. 2023).
 QUANTISED_TYPES = ("nf4", "wint8", "wint4")
 
+SHARDINGS = ("none", "stage1", "stage2", "stage3")
+
 OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec("learning_rate", "float", 0.003, "learning", 0, 1, above_minimum=True),
     OptionSpec("num_train_epochs", "float", 16.0, "learning", 0, 10_000, above_minimum=True),
@@ -96,8 +99,18 @@ OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec("min_free_gb", "float", 0.0, "watch", 0, 1_000_000, sent=False),
     OptionSpec("silence_minutes", "float", 0.0, "watch", 0, 100_000, sent=False),
     OptionSpec("packing", "bool", False, "speed", stages=("PT", "SFT")),
-    OptionSpec("device", "choice", "cpu", "speed", choices=("cpu", "gpu")),
     OptionSpec("compute_type", "choice", "float32", "speed", choices=("float32", "bf16", *QUANTISED_TYPES)),
+    OptionSpec("device", "choice", "cpu", "devices", choices=("cpu", "gpu")),
+    OptionSpec("device_count", "int", 1, "devices", 1, 1024, sent=False),
+    OptionSpec("device_ids", "names", "", "devices", sent=False),
+    OptionSpec("sharding", "choice", "stage1", "devices", choices=SHARDINGS),
+    OptionSpec("sharding_parallel_size", "int", 0, "devices", 0, 65_536),
+    OptionSpec("tensor_model_parallel_size", "int", 1, "devices", 1, 1024),
+    OptionSpec("pipeline_model_parallel_size", "int", 1, "devices", 1, 1024),
+    OptionSpec("sequence_parallel", "bool", False, "devices"),
+    OptionSpec("machines", "int", 1, "devices", 1, 1024, sent=False),
+    OptionSpec("master_addr", "host", "", "devices", sent=False),
+    OptionSpec("master_port", "int", 8080, "devices", 1, 65_535, sent=False),
 )
 OPTIONS_BY_NAME: Mapping[str, OptionSpec] = {spec.name: spec for spec in OPTIONS}
 
@@ -120,6 +133,8 @@ def read_option(spec: OptionSpec, given: object) -> OptionValue | Problem:
             value = _read_names(given)
         case "numbers":
             value = _read_numbers(given)
+        case "host":
+            value = _read_host(given)
         case _:
             value = given if isinstance(given, str) and given in spec.choices else None
     if value is None:
@@ -162,6 +177,12 @@ def _read_names(given: object) -> str | None:
     """Names of modules, with commas between: `qkv_proj,o_proj`."""
     names = list_names(str(given or ""))
     return ",".join(names) if all(MODULE_NAME.fullmatch(name) for name in names) else None
+
+
+def _read_host(given: object) -> str | None:
+    """A machine's name or address, or nothing."""
+    text = str(given or "").strip()
+    return text if HOST_NAME.fullmatch(text) else None
 
 
 def _read_numbers(given: object) -> str | None:

@@ -49,24 +49,21 @@ _GPU: Mapping[str, OptionValue] = {
     "seed": 23,
     "warmup_steps": 20,
     "save_steps": 100,
+    "sharding": "stage2",
 }
 # Activations are computed again instead of kept, which is what makes 8K tokens fit.
 _RECOMPUTED: Mapping[str, Any] = {
-    "sharding": "stage2",
     **RECOMPUTE_KEYS,
     "eval_accumulation_steps": 16,
 }
-_EIGHT_GPUS: Mapping[str, Any] = {
-    **_RECOMPUTED,
-    "tensor_model_parallel_size": 1,
-    "pipeline_model_parallel_size": 1,
-    "sharding_parallel_size": 8,
-}
+_EIGHT_GPUS: Mapping[str, OptionValue] = {**_GPU, "device_count": 8, "sharding_parallel_size": 8}
 PRESETS: Mapping[str, Preset] = {
     "demo_cpu": Preset("SFT", "full"),
     "ernie_300m_full_8k": Preset("SFT", "full", {**_GPU, "learning_rate": 1e-5}, _RECOMPUTED),
     "ernie_300m_lora_8k": Preset("SFT", "lora", {**_GPU, "learning_rate": 1e-4, "lora_rank": 8}, _RECOMPUTED),
-    "ernie_21b_lora_8_gpus": Preset("SFT", "lora", {**_GPU, "learning_rate": 1e-4, "lora_rank": 8}, _EIGHT_GPUS),
+    "ernie_21b_lora_8_gpus": Preset(
+        "SFT", "lora", {**_EIGHT_GPUS, "learning_rate": 1e-4, "lora_rank": 8}, _RECOMPUTED
+    ),
     "dpo_after_sft": Preset(
         "DPO", "full", {**_GPU, "packing": False, "learning_rate": 5e-7, "num_train_epochs": 1.0}, _RECOMPUTED
     ),

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
+from studio.core.devices import device_problems
 from studio.core.model_check import ModelFacts, model_problems
 from studio.core.options import (
     METHODS,
@@ -17,7 +19,7 @@ from studio.core.options import (
     read_option,
 )
 from studio.core.paddleformers.arguments import read_argument
-from studio.core.paddleformers.config import RESERVED_KEYS
+from studio.core.paddleformers.config import REQUEST_KEYS, RESERVED_KEYS
 from studio.core.request import TrainRequest
 from studio.errors import Problem
 
@@ -35,6 +37,8 @@ class MachineFacts:
     taken_names: frozenset[str]
     model: ModelFacts | None = None
     gpus: int = 0
+    # The config of the adapter that was asked for; None where there is none.
+    adapter: Mapping[str, Any] | None = None
 
 
 def find_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
@@ -44,10 +48,11 @@ def find_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
     """
     return [
         *_model_problems(request, facts),
+        *_adapter_problems(request, facts),
         *_choice_problems(request),
         *_name_problems(request.name, facts),
         *_option_problems(request, facts),
-        *_together_problems(request),
+        *_together_problems(request, facts),
         *_extra_problems(request.extra),
     ]
 
@@ -85,6 +90,20 @@ def _model_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]
     return list(model_problems(request.model, facts.model)) if facts.model else []
 
 
+def _adapter_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
+    if not request.adapter:
+        return []
+    if request.method != "lora":
+        return [Problem("adapter", "adapter_needs_lora", {"given": request.method})]
+    if facts.adapter is None:
+        return [Problem("adapter", "adapter_gone", {"given": request.adapter})]
+    base = PurePath(str(facts.adapter.get("base_model_name_or_path", "")))
+    # Folders are moved, and seldom renamed.
+    if base.name and base.name != PurePath(request.model).name:
+        return [Problem("adapter", "adapter_of_other_base", {"expected": str(base), "given": request.model})]
+    return []
+
+
 def _choice_problems(request: TrainRequest) -> list[Problem]:
     found: list[Problem] = []
     if request.stage not in STAGES:
@@ -116,21 +135,19 @@ def _option_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem
         if isinstance(value, Problem) and (unknown or spec.applies_to(request.stage, request.method)):
             found.append(value)
     device = request.options.get("device", OPTIONS_BY_NAME["device"].default)
-    if device == "gpu" and facts.gpus == 0:
-        found.append(Problem("device", "no_gpu"))
     if device == "cpu" and request.options.get("compute_type") in ("bf16", *QUANTISED_TYPES):
         found.append(Problem("compute_type", "bf16_on_cpu"))
     return found
 
 
-def _together_problems(request: TrainRequest) -> list[Problem]:
+def _together_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
     """What is right by itself and cannot be together."""
     try:
         options = checked_options(request)
     except ValueError:
         # An option is wrong by itself, which is told.
         return []
-    found: list[Problem] = []
+    found = list(device_problems(options, facts.gpus))
     weights = list_names(str(options["dataset_weights"]))
     if weights and options["mix_strategy"] == "concat":
         found.append(Problem("dataset_weights", "weights_need_mixing"))
@@ -155,7 +172,7 @@ def _together_problems(request: TrainRequest) -> list[Problem]:
 def _extra_problems(extra: Mapping[str, object]) -> list[Problem]:
     found: list[Problem] = []
     for key, given in extra.items():
-        if key in OPTIONS_BY_NAME:
+        if key in OPTIONS_BY_NAME or key in REQUEST_KEYS:
             found.append(Problem("extra", "key_is_an_option", {"given": key}))
         elif key in RESERVED_KEYS:
             found.append(Problem("extra", "key_is_reserved", {"given": key}))

@@ -9,8 +9,9 @@ from typing import Any
 class TrainRequest:
     """One training run as asked for: raw values, checked later and all at once by `find_problems`.
 
-    `model` is a folder; `options` go by the names of the option table; `extra` holds further engine keys;
-    `drop_faulty` trains on the sound rows of datasets that have faulty ones too.
+    `model` is a folder, `adapter` that of a LoRA adapter to go on with; `options` go by the names of the option
+    table; `extra` holds further engine keys; `drop_faulty` trains on the sound rows of datasets that have faulty
+    ones too.
     """
 
     model: str
@@ -22,6 +23,7 @@ class TrainRequest:
     extra: Mapping[str, object] = field(default_factory=dict[str, object])
     name: str = ""
     drop_faulty: bool = False
+    adapter: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "datasets": list(self.datasets)}

@@ -249,6 +249,16 @@ def system_prompts() -> None:
     PaddleTokenizerMixin.encode_chat_inputs = encode_copy
 
 
+def step_variable() -> None:
+    """A run dies of SIGSEGV at its first step, once in some hundred times.
+
+    The trainer puts a variable into the environment at each step, while threads of the data loader read others.
+    Putting a new one moves the list that they are reading; putting it once before they are there does not.
+    PaddleFormers 1.2.0, glibc.
+    """
+    os.environ.setdefault("TRAINER_GLOBAL_STEP", "0")
+
+
 def _remove_outdated(index: Path) -> None:
     weights = [path.stat().st_mtime_ns for path in index.parent.glob("*.safetensors")]
     if index.exists() and weights and index.stat().st_mtime_ns < max(weights):
@@ -268,6 +278,7 @@ FIXES: tuple[Callable[[], None], ...] = (
     cpu_data_parallel,
     concurrent_loading,
     system_prompts,
+    step_variable,
 )
 
 _applied: set[str] = set()

@@ -60,6 +60,8 @@ class StudioCallback(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._folder = Path(args.output_dir) / "studio"
+        if state.is_world_process_zero:
+            (self._folder / "last-step").unlink(missing_ok=True)
         signal.signal(signal.SIGTERM, self._on_terminate)
         if state.is_world_process_zero:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +75,7 @@ class StudioCallback(TrainerCallback):
         self._enter("training", state)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        if self._terminated or (self._folder / "stop").exists():
+        if self._shall_stop(args, state):
             self._enter("saving", state)
             control.should_save = True
             control.should_training_stop = True
@@ -82,7 +84,7 @@ class StudioCallback(TrainerCallback):
             self._looked_at_disk = time.monotonic()
             free = shutil.disk_usage(self._folder).free
             if free < limit:
-                self._stop_for(Alarm("disk_low", {"free": f"{free / 1e9:.1f}"}), state, control)
+                self._stop_for(Alarm("disk_low", {"free": f"{free / 1e9:.1f}"}), args, state, control)
         return control
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, model: Any = None, **_: Any) -> Any:
@@ -94,7 +96,7 @@ class StudioCallback(TrainerCallback):
             self._write("log", state, **numbers)
             # On a CPU the engine's loss of weights that are no numbers is that of a model that knows nothing.
             loss = numbers["loss"] if _is_finite(model) else math.nan
-            self._stop_for(self._watch.see_loss(state.global_step, loss), state, control)
+            self._stop_for(self._watch.see_loss(state.global_step, loss), args, state, control)
         return control
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **_: Any) -> Any:
@@ -107,7 +109,7 @@ class StudioCallback(TrainerCallback):
             if self._watch.best_step != before:
                 # The best so far is kept as a checkpoint that loads, whatever the saving interval.
                 control.should_save_hf = True
-            self._stop_for(alarm, state, control)
+            self._stop_for(alarm, args, state, control)
         return control
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -131,7 +133,26 @@ class StudioCallback(TrainerCallback):
         self._enter("saving", state)
         self._write("end", state)
 
-    def _stop_for(self, alarm: Alarm | None, state: Any, control: Any) -> None:
+    def _shall_stop(self, args: Any, state: Any) -> bool:
+        """Whether the run ends after this step.
+
+        Ranks that left at different steps would wait for each other for ever. So the first one, which alone looks
+        at files and signals, names a step that none of them can have passed: a step ends when all have taken it.
+        """
+        asked = self._terminated or (self._folder / "stop").exists()
+        if args.world_size == 1:
+            return asked
+        last = self._folder / "last-step"
+        if state.is_world_process_zero and asked and not last.exists():
+            self._name_last_step(last, state.global_step + 2)
+        return last.exists() and state.global_step >= int(last.read_text())
+
+    def _name_last_step(self, path: Path, step: int) -> None:
+        partial = path.with_suffix(".partial")
+        partial.write_text(str(step))
+        partial.replace(path)
+
+    def _stop_for(self, alarm: Alarm | None, args: Any, state: Any, control: Any) -> None:
         """Stop in order, and say why; at once where what has been learnt is worth nothing."""
         if alarm is None or self._alarmed:
             return
@@ -139,6 +160,10 @@ class StudioCallback(TrainerCallback):
         self._write("alarm", state, code=alarm.code, values=dict(alarm.values))
         if not alarm.save:
             raise FloatingPointError(f"{alarm.code}: {dict(alarm.values)}")
+        if args.world_size > 1:
+            # As if somebody had asked for it; the first rank sees it at the end of the step.
+            self._terminated = True
+            return
         control.should_save = True
         control.should_training_stop = True
 

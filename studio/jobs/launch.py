@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from studio.core.command import Command
 from studio.errors import JobFailed
+from studio.jobs.devices import Claim
 from studio.jobs.processes import end_job, is_alive
 from studio.jobs.queue import join_queue
 from studio.jobs.state import job_state
@@ -41,10 +42,17 @@ def scrubbed_environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
-def start_job(folder: Path, steps: Sequence[Step], locks: Sequence[Path] = (), silence_s: float = 0) -> None:
+def start_job(
+    folder: Path,
+    steps: Sequence[Step],
+    claim: Claim | None = None,
+    silence_s: float = 0,
+    supervise: Callable[[Path], bool] | None = None,
+) -> None:
     """Hand a job to a supervisor of its own, detached from this process.
 
-    It ends a command that has printed nothing for `silence_s` seconds; 0 waits for ever.
+    It ends a command that has printed nothing for `silence_s` seconds; 0 waits for ever. `supervise` may have
+    somebody supervise it who is quicker, and says whether it did.
     """
     described = [
         {
@@ -58,11 +66,13 @@ def start_job(folder: Path, steps: Sequence[Step], locks: Sequence[Path] = (), s
     ]
     write_json(
         JobPaths(folder).job,
-        {"steps": described, "locks": [str(lock) for lock in locks], "silence_s": silence_s},
+        {"steps": described, "claim": claim.to_json() if claim else None, "silence_s": silence_s},
     )
     write_state(folder, state="queued", created_at=time.time(), started_at=None, ended_at=None, phase="queued")
-    for lock in locks:
-        join_queue(lock, folder)
+    if claim:
+        join_queue(claim.pool, folder)
+    if supervise and supervise(folder):
+        return
     with (folder / "supervisor.txt").open("ab") as output:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "studio.jobs.supervisor", str(folder)],
@@ -98,6 +108,17 @@ def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+def is_port_free(port: int) -> bool:
+    """Whether this machine would let somebody listen on a port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
 
 
 class TetheredProcess:

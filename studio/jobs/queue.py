@@ -1,7 +1,7 @@
-"""Who waits for a device, in which order: a file a waiting job, named by its place.
+"""Who waits for a device of a pool, in which order: a file a waiting job, named by its place.
 
-No daemon keeps the queue: each job's supervisor looks whether it is the first that is not held, and takes the
-device's lock. What is gone without a word is passed over.
+No daemon keeps the queue: each job's supervisor looks whether it is the first that is not held, and takes its
+devices. What is gone without a word is passed over.
 """
 
 import fcntl
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.errors import StudioError
+from studio.jobs.devices import Claim, read_claim
 from studio.jobs.state import job_state
 
 HELD = ".held"
@@ -30,54 +31,60 @@ class Ticket:
         self.path.rename(self.path.with_name(_name(place, held)))
 
 
-def join_queue(lock: Path, folder: Path) -> None:
+def join_queue(pool: Path, folder: Path) -> None:
     """Stand at the end of the queue for a device; tickets of jobs that wait no more go."""
-    with _alone(lock):
-        for ticket in _tickets(lock):
+    with _alone(pool):
+        for ticket in _tickets(pool):
             if ticket.folder == folder or not _waits(ticket):
                 ticket.path.unlink()
-        (_queue(lock) / _name(time.time(), False)).write_text(str(folder), encoding="utf-8")
+        (_queue(pool) / _name(time.time(), False)).write_text(str(folder), encoding="utf-8")
 
 
-def leave_queue(lock: Path, folder: Path) -> None:
-    with _alone(lock):
-        for ticket in _tickets(lock):
+def leave_queue(pool: Path, folder: Path) -> None:
+    with _alone(pool):
+        for ticket in _tickets(pool):
             if ticket.folder == folder:
                 ticket.path.unlink()
 
 
-def read_queue(lock: Path) -> list[Ticket]:
+def read_queue(pool: Path) -> list[Ticket]:
     """Every job that waits for a device, the next one first."""
-    with _alone(lock):
-        return _waiting(lock)
+    with _alone(pool):
+        return _waiting(pool)
 
 
-def is_next(lock: Path, folder: Path) -> bool:
+def is_next(claim: Claim, folder: Path) -> bool:
     """Whether it is this job's turn; also when somebody has removed its ticket.
 
-    Looks at those before it only, and at no more than it must: every waiting job asks again and again.
+    Whoever came before and wants none of the same devices is passed. Looks at those before it only, and at no more
+    than it must: every waiting job asks again and again.
     """
-    with _alone(lock):
-        for ticket in _tickets(lock):
+    with _alone(claim.pool):
+        for ticket in _tickets(claim.pool):
             if ticket.folder == folder:
                 return not ticket.held
-            if not ticket.held and _waits(ticket):
+            if not ticket.held and _waits(ticket) and _meets(ticket, claim):
                 return False
     return True
 
 
-def hold(lock: Path, folder: Path, held: bool) -> None:
+def _meets(ticket: Ticket, claim: Claim) -> bool:
+    other = read_claim(ticket.folder)
+    return other is not None and other.meets(claim)
+
+
+def hold(pool: Path, folder: Path, held: bool) -> None:
     """Let a job wait although its turn comes, or no longer. Raises StudioError when it does not wait."""
-    with _alone(lock):
-        ticket, _ = _find(lock, folder)
+    with _alone(pool):
+        ticket, _ = _find(pool, folder)
         ticket.put(ticket.place, held)
 
 
-def move(lock: Path, folder: Path, places: int) -> None:
+def move(pool: Path, folder: Path, places: int) -> None:
     """Put a job so many places later (negative: earlier). Raises StudioError when it does not wait."""
-    with _alone(lock):
-        ticket, position = _find(lock, folder)
-        others = [other.place for other in _waiting(lock) if other.folder != folder]
+    with _alone(pool):
+        ticket, position = _find(pool, folder)
+        others = [other.place for other in _waiting(pool) if other.folder != folder]
         target = max(0, min(len(others), position + places))
         if not others:
             return
@@ -86,21 +93,21 @@ def move(lock: Path, folder: Path, places: int) -> None:
         ticket.put((before + after) / 2, ticket.held)
 
 
-def _find(lock: Path, folder: Path) -> tuple[Ticket, int]:
-    for position, ticket in enumerate(_waiting(lock)):
+def _find(pool: Path, folder: Path) -> tuple[Ticket, int]:
+    for position, ticket in enumerate(_waiting(pool)):
         if ticket.folder == folder:
             return ticket, position
     raise StudioError("not_queued", "run", run=folder.parent.name)
 
 
-def _waiting(lock: Path) -> list[Ticket]:
-    return [ticket for ticket in _tickets(lock) if _waits(ticket)]
+def _waiting(pool: Path) -> list[Ticket]:
+    return [ticket for ticket in _tickets(pool) if _waits(ticket)]
 
 
-def _tickets(lock: Path) -> Iterator[Ticket]:
+def _tickets(pool: Path) -> Iterator[Ticket]:
     """All tickets in their order, also of jobs that are gone."""
     named: list[tuple[float, Path]] = []
-    for path in _queue(lock).glob("[0-9]*"):
+    for path in _queue(pool).glob("[0-9]*"):
         with suppress(ValueError):
             named.append((float(path.name.removesuffix(HELD)), path))
     for place, path in sorted(named):
@@ -112,17 +119,17 @@ def _waits(ticket: Ticket) -> bool:
 
 
 @contextmanager
-def _alone(lock: Path) -> Generator[None]:
+def _alone(pool: Path) -> Generator[None]:
     """Nobody else reads or changes the queue meanwhile: a ticket that is being renamed is nowhere for a moment."""
-    queue = _queue(lock)
+    queue = _queue(pool)
     queue.mkdir(parents=True, exist_ok=True)
     with (queue / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _queue(lock: Path) -> Path:
-    return lock.with_suffix(".queue")
+def _queue(pool: Path) -> Path:
+    return pool / "queue"
 
 
 def _name(place: float, held: bool) -> str:

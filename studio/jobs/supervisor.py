@@ -6,20 +6,20 @@ is killed changes nothing. Commands write to `log.txt` themselves, so that not e
 process disturbs them.
 """
 
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from studio.core.metrics import read_metric
 from studio.core.paddleformers.failures import diagnose
+from studio.jobs.devices import Claim, device_environment, read_claim, take_devices
 from studio.jobs.processes import JOB_VARIABLE, ProcessIdentity, end_job, processes_of
 from studio.jobs.queue import is_next, leave_queue
 from studio.stores.runs import JobPaths, read_json, write_state
@@ -32,7 +32,37 @@ LOG_LIMIT_BYTES = 1_000_000_000
 SEARCHED_LOG_BYTES = 100_000
 
 
-def run_job(folder: Path) -> str:
+class Spawned(Protocol):
+    """A command that was started; its exit status is negative for a signal."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self) -> int: ...
+
+
+# From arguments, folder, environment, log and the descriptors to keep.
+Spawn = Callable[[list[str], str | None, Mapping[str, str], IO[bytes], list[int]], Spawned]
+
+
+def spawn_command(
+    argv: list[str], folder: str | None, env: Mapping[str, str], log: IO[bytes], locks: list[int]
+) -> Spawned:
+    """Start a command in a session of its own. Raises OSError."""
+    return subprocess.Popen(
+        argv,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        pass_fds=locks,
+    )
+
+
+def run_job(folder: Path, spawn: Spawn = spawn_command) -> str:
     """Run a job to its end and return its final state."""
     paths = JobPaths(folder)
     job = read_json(paths.job)
@@ -41,14 +71,17 @@ def run_job(folder: Path) -> str:
     write_state(folder, state="queued", supervisor_pid=me.pid, supervisor_started=me.started)
     signal.signal(signal.SIGTERM, _on_terminate)
     with ExitStack() as held:
-        locks = _wait_for_devices(paths, job, held)
-        if locks is None:
+        claim = read_claim(folder)
+        taken = _wait_for_devices(paths, claim, held)
+        if taken is None:
             return _end(folder, "stopped")
-        write_state(folder, state="running", started_at=time.time())
+        write_state(folder, state="running", started_at=time.time(), devices=list(taken))
+        given = device_environment(claim, taken)
         for step in job["steps"]:
             write_state(folder, phase=step["name"])
             kills_before, begun = count_memory_kills(), time.time()
-            exit_code, cause = _run_step(paths, step, locks, float(job.get("silence_s", 0)))
+            step["env"] |= given
+            exit_code, cause = _run_step(paths, step, list(taken.values()), float(job.get("silence_s", 0)), spawn)
             if cause:
                 return _end(folder, "failed", exit_code, cause)
             if exit_code != 0:
@@ -77,50 +110,29 @@ def _end(folder: Path, state: str, exit_code: int | None = None, cause: Mapping[
     return state
 
 
-def _wait_for_devices(paths: JobPaths, job: Mapping[str, Any], held: ExitStack) -> list[int] | None:
-    """Take the device locks when it is this job's turn; None when stopped.
-
-    The commands inherit the returned descriptors: a device stays taken as long as one of them lives, even
-    when this process is killed.
-    """
-    taken: list[int] = []
-    for lock in job.get("locks", []):
-        Path(lock).parent.mkdir(parents=True, exist_ok=True)
-        file = held.enter_context(open(lock, "w"))
-        while not (is_next(Path(lock), paths.folder) and _take(file)):
-            if paths.stop.exists():
-                return None
+def _wait_for_devices(paths: JobPaths, claim: Claim | None, held: ExitStack) -> dict[str, int] | None:
+    """Take the job's devices when its turn comes: names, with the descriptors that keep them. None when stopped."""
+    taken: dict[str, int] = {}
+    while claim and not taken:
+        if paths.stop.exists():
+            return None
+        if is_next(claim, paths.folder):
+            taken = take_devices(claim, held)
+        if not taken:
             time.sleep(POLL_S)
-        leave_queue(Path(lock), paths.folder)
-        taken.append(file.fileno())
+    if claim:
+        leave_queue(claim.pool, paths.folder)
     return None if paths.stop.exists() else taken
 
 
-def _take(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _run_step(
-    paths: JobPaths, step: Mapping[str, Any], locks: list[int], silence_s: float
+    paths: JobPaths, step: Mapping[str, Any], locks: list[int], silence_s: float, spawn: Spawn
 ) -> tuple[int, dict[str, Any] | None]:
     """Run one command; returns its exit status (negative: the signal) and a cause the supervisor saw."""
     env = {**os.environ, **step["env"], JOB_VARIABLE: str(paths.folder)}
     with paths.log.open("ab") as log:
         try:
-            process = subprocess.Popen(
-                step["argv"],
-                cwd=step["folder"] or None,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=locks,
-            )
+            process = spawn(step["argv"], step["folder"] or None, env, log, locks)
         except OSError as error:
             return 127, {
                 "code": "cannot_start",
@@ -130,7 +142,7 @@ def _run_step(
     identity = ProcessIdentity.of(process.pid)
     write_state(paths.folder, pid=identity.pid, pid_started=identity.started)
     asked = ""
-    while process.poll() is None:
+    while (status := process.poll()) is None:
         time.sleep(POLL_S)
         how = paths.stop.read_text() if paths.stop.exists() else ""
         if how and how != asked:
@@ -149,7 +161,7 @@ def _run_step(
     # The command is over; what it left behind must not outlive the job.
     if processes_of(paths.folder):
         end_job(paths.folder, TERMINATE_GRACE_S)
-    return process.returncode, None
+    return status, None
 
 
 def _has_begun(metrics: Path, since: float) -> bool:

@@ -30,6 +30,15 @@ class Home:
     def models(self) -> Path:
         return self.root / "models"
 
+    def pool(self, kind: str) -> Path:
+        """Where the devices of a kind are taken, and waited for."""
+        return self.saves / ".devices" / kind
+
+    @property
+    def warm(self) -> Path:
+        """Where the warm engine listens, while there is one."""
+        return self.cache / "warm.sock"
+
     @property
     def cache(self) -> Path:
         """What can be made again at any time."""

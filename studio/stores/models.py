@@ -67,6 +67,11 @@ def read_model(folder: Path) -> ModelFacts:
     return ModelFacts(_json_object(folder / "config.json"), tuple(missing), tuple(damaged), shapes)
 
 
+def read_adapter(folder: Path) -> dict[str, Any] | None:
+    """The config of a LoRA adapter's folder; None when it is none."""
+    return _json_object(folder / ADAPTER_CONFIG)
+
+
 def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor in a safetensors file. Raises ValueError when the file ends too early."""
     size = path.stat().st_size

@@ -163,6 +163,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "There is no preset of your own called “{given}”. There are: {known}.",
         "没有名为“{given}”的自定义预设。已有：{known}。",
     ),
+    "error.bad_cpu_runs": ("{given} is no number from 1 to {most}.", "{given} 不是 1 到 {most} 的整数。"),
     "error.not_queued": ("{run} does not wait in the queue.", "{run} 不在队列中。"),
     "error.no_remedy": (
         "The studio knows no change that would help here. Use its settings, change them, and start again.",

@@ -9,7 +9,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "group.preference": ("Preference (DPO)", "偏好对齐（DPO）"),
     "group.saving": ("Logging, evaluation, checkpoints", "日志、评估与检查点"),
     "group.watch": ("Watchdogs", "看护"),
-    "group.speed": ("Device and speed", "设备与速度"),
+    "group.speed": ("Speed and precision", "速度与精度"),
+    "group.devices": ("Devices and machines", "设备与机器"),
     "option.learning_rate": ("Learning rate", "学习率"),
     "option.learning_rate.help": (
         "Peak step size. Too high and the loss explodes; too low and nothing is learnt.",
@@ -158,6 +159,47 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "option.device": ("Device", "设备"),
     "option.device.help": ("Where the run computes.", "训练所用的设备。"),
+    "option.device_count": ("Devices", "设备数"),
+    "option.device_count.help": (
+        "GPUs of each machine, or processes on a CPU; each takes its own batch.",
+        "每台机器的 GPU 数，或 CPU 上的进程数；每个各取一批。",
+    ),
+    "option.device_ids": ("Which GPUs", "指定 GPU"),
+    "option.device_ids.help": (
+        "Their numbers, as 0,1. Empty: any that are free.",
+        "编号，如 0,1。留空则使用空闲的。",
+    ),
+    "option.sharding": ("Sharding", "分片"),
+    "option.sharding.help": (
+        "What the devices share instead of each holding all: stage1 the optimiser, stage2 gradients too, stage3 weights too.",
+        "由各设备分担而非各存一份：stage1 优化器，stage2 加梯度，stage3 再加权重。",
+    ),
+    "option.sharding_parallel_size": ("Devices that share", "分片设备数"),
+    "option.sharding_parallel_size.help": ("0: all that are left.", "0 表示其余全部。"),
+    "option.tensor_model_parallel_size": ("Tensor parallel", "张量并行"),
+    "option.tensor_model_parallel_size.help": (
+        "Over how many GPUs each matrix is divided.",
+        "每个矩阵切分到多少个 GPU。",
+    ),
+    "option.pipeline_model_parallel_size": ("Pipeline parallel", "流水线并行"),
+    "option.pipeline_model_parallel_size.help": (
+        "Over how many GPUs the layers are divided.",
+        "各层切分到多少个 GPU。",
+    ),
+    "option.sequence_parallel": ("Sequence parallel", "序列并行"),
+    "option.sequence_parallel.help": (
+        "Tensor parallel GPUs divide the tokens between the matrices, too.",
+        "张量并行的 GPU 在矩阵之间也切分词元。",
+    ),
+    "option.machines": ("Machines", "机器数"),
+    "option.machines.help": (
+        "This is the first; the command shows what to start on the others.",
+        "本机为第一台；命令中列出其余机器上要执行的内容。",
+    ),
+    "option.master_addr": ("Address of this machine", "本机地址"),
+    "option.master_addr.help": ("As the other machines reach it.", "其他机器可访问的地址。"),
+    "option.master_port": ("Port", "端口"),
+    "option.master_port.help": ("Where the machines find each other.", "各机器会合的端口。"),
     "option.compute_type": ("Precision", "精度"),
     "option.compute_type.help": (
         "float32 on a CPU; bf16 halves the memory on a GPU; nf4, wint8 and wint4 store the base of a LoRA smaller.",

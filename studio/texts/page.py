@@ -38,6 +38,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Rows that are not trained on; may be empty.",
         "不参与训练的数据，可以不选。",
     ),
+    "train.adapter": ("Go on with an adapter", "继续训练适配器"),
+    "train.adapter.help": (
+        "An adapter of this model that is trained further; empty begins a new one.",
+        "在该模型的已有适配器上继续训练；留空则新建。",
+    ),
     "train.name": ("Name of the run", "运行名称"),
     "train.extra": ("More engine arguments (YAML)", "更多引擎参数（YAML）"),
     "train.extra.help": (
@@ -82,6 +87,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "For the chosen run while it waits. On a CPU one run works at a time.",
         "对所选的排队运行生效。CPU 上同时只运行一个。",
     ),
+    "queue.cpu_runs": ("CPU runs at once", "CPU 同时运行数"),
+    "queue.cpu_runs.help": (
+        "More than one share the cores, and each takes its own memory.",
+        "多个运行共享 CPU 核心，且各自占用内存。",
+    ),
+    "queue.cpu_runs.set": ("{count} runs may work on the CPU at once.", "CPU 上最多同时进行 {count} 个运行。"),
     "queue.earlier": ("Earlier", "提前"),
     "queue.later": ("Later", "推后"),
     "queue.hold": ("Hold", "暂缓"),

@@ -141,6 +141,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "约需内存 {total} GB：权重 {weights}，梯度 {gradients}，优化器 {optimizer}，激活 {activations}，"
         "加载与保存 {copy}，进程本身 {process}。{parameters} 百万参数中训练 {trainable} 百万。",
     ),
+    "problem.adapter_needs_lora": (
+        "Going on with an adapter needs the method lora, not {given}.",
+        "继续训练适配器需要使用 lora 方法，而不是 {given}。",
+    ),
+    "problem.adapter_of_other_base": (
+        "This adapter was trained on {expected}, not on {given}. Choose that model.",
+        "该适配器基于 {expected} 训练，而不是 {given}。请选择对应的模型。",
+    ),
+    "problem.adapter_rules": (
+        "The adapter keeps its own rank {rank}, alpha {alpha} and modules.",
+        "适配器保持自身的秩 {rank}、alpha {alpha} 与模块。",
+    ),
     "problem.disk_estimate": (
         "A checkpoint takes about {one} GB on the disk; with {kept} kept, the run takes up to {total} of {free} GB free.",
         "每个检查点约占磁盘 {one} GB；保留 {kept} 个时，该运行最多占用 {total} GB（剩余 {free} GB）。",
@@ -156,6 +168,42 @@ TEXTS: dict[str, tuple[str, str]] = {
     "problem.no_gpu": (
         "This machine has no NVIDIA GPU that the driver shows. Choose cpu.",
         "本机没有驱动可见的 NVIDIA GPU。请选择 cpu。",
+    ),
+    "problem.not_host": (
+        "“{given}” is no name or address of a machine.",
+        "“{given}”不是机器名或地址。",
+    ),
+    "problem.device_ids_count": (
+        "{count} GPUs are named for {devices} devices.",
+        "指定了 {count} 个 GPU，而设备数为 {devices}。",
+    ),
+    "problem.unknown_device": (
+        "There is no GPU {given}; they are numbered from 0 to {last}.",
+        "没有 GPU {given}；编号为 0 到 {last}。",
+    ),
+    "problem.too_few_gpus": (
+        "{given} GPUs are asked for; this machine has {gpus}.",
+        "请求 {given} 个 GPU，本机有 {gpus} 个。",
+    ),
+    "problem.parts_need_gpus": (
+        "On a CPU the devices are copies of the model only: tensor, pipeline and sharding sizes stay as they were.",
+        "CPU 上只能做数据并行：请勿设置张量、流水线与分片数。",
+    ),
+    "problem.parts_do_not_divide": (
+        "{tensor} (tensor) × {pipeline} (pipeline) × {sharding} (sharding) does not divide {total} devices.",
+        "{tensor}（张量）× {pipeline}（流水线）× {sharding}（分片）不能整除 {total} 个设备。",
+    ),
+    "problem.sequence_needs_tensor": (
+        "Sequence parallel divides what tensor parallel GPUs share: give it at least 2 of them.",
+        "序列并行需要张量并行数至少为 2。",
+    ),
+    "problem.machines_need_address": (
+        "{machines} machines need the address by which the others reach this one.",
+        "使用 {machines} 台机器时，请填写其他机器可访问的本机地址。",
+    ),
+    "problem.master_port_taken": (
+        "Port {given} is taken on this machine. Choose another.",
+        "本机端口 {given} 已被占用，请更换。",
     ),
     "problem.bf16_on_cpu": (
         "On a CPU the engine computes in float32. Choose float32.",
@@ -270,6 +318,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cli.stop": ("stop a run", "停止一个运行"),
     "cli.import": ("say what becomes of another tool's settings", "查看其他工具的设置如何转换"),
     "cli.runs_checkpoints": ("the checkpoints of a run; delete one", "列出运行的检查点，或删除其一"),
+    "cli.cpu_runs": ("say or set how many runs may work on the CPU at once", "查看或设置 CPU 同时运行数"),
     "cli.queue": ("hold, release or move a run that waits", "暂缓、恢复或移动排队中的运行"),
     "cli.preset": ("settings to begin with, by the name of a preset", "以某个预设作为起点"),
     "cli.repair": ("mend a failed run and run it again", "修正失败的运行并重新运行"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from studio.actions.checkpoints import Checkpoint, delete_checkpoint, list_checkpoints
-from studio.actions.queue import hold_run, move_run
+from studio.actions.queue import cpu_runs, hold_run, move_run, set_cpu_runs
 from studio.actions.repair import repair_run
 from studio.actions.resume import resume_run
 from studio.actions.runs import list_runs, request_of
@@ -44,6 +44,7 @@ class RunParts:
     mend: Any
     clone: Any
     queueing: Mapping[str, Any]
+    cpu_runs: Any
     current: Any
     chart: Any
     visualdl: Any
@@ -71,13 +72,24 @@ def build_runs(words: Words) -> RunParts:
             queueing = {
                 name: words.button(f"queue.{name}", f"train-queue-{name}", size="sm") for name in QUEUE_CHANGES
             }
+        at_once = words.on(
+            gr.Textbox(
+                "1",
+                label=say("queue.cpu_runs"),
+                info=say("queue.cpu_runs.help"),
+                max_lines=1,
+                elem_id="train-cpu-runs",
+            ),
+            label="queue.cpu_runs",
+            info="queue.cpu_runs.help",
+        )
     current = gr.HTML(run_marker(None, "en"), elem_classes="plain marker", elem_id="train-current-run")
     gr.HTML(card_box("run"), elem_classes="plain", elem_id="train-card")
     chart = gr.HTML(chart_box("en"), elem_classes="plain")
     gr.HTML(log_box("run"), elem_classes="plain", elem_id="train-log")
     visualdl = words.button("train.visualdl", "train-visualdl", size="sm")
     opened = gr.HTML(elem_classes="plain", elem_id="train-visualdl-told")
-    return RunParts(run, checkpoint, resume, drop, mend, clone, queueing, current, chart, visualdl, opened)
+    return RunParts(run, checkpoint, resume, drop, mend, clone, queueing, at_once, current, chart, visualdl, opened)
 
 
 def wire_runs(
@@ -109,6 +121,14 @@ def wire_runs(
     )
     for name, button in parts.queueing.items():
         button.click(_queuer(home, QUEUE_CHANGES[name]), [run, language], told, show_progress="hidden")
+    page.load(lambda: str(cpu_runs(home)), None, parts.cpu_runs, show_progress="hidden")
+    gr.on(
+        [parts.cpu_runs.blur, parts.cpu_runs.submit],
+        lambda given, spoken: _set_cpu_runs(home, given, spoken),
+        [parts.cpu_runs, language],
+        told,
+        show_progress="hidden",
+    )
     parts.drop.click(
         lambda picked, step, spoken: _delete_checkpoint(home, picked, step, spoken),
         [run, checkpoint, language],
@@ -191,6 +211,14 @@ def _queuer(home: Home, change: Callable[[Home, str], RunView]) -> Any:
         return notice(say("queue.changed", language, run=view.name, told=place), "good")
 
     return act
+
+
+def _set_cpu_runs(home: Home, given: str, language: str) -> Any:
+    before = cpu_runs(home)
+    count, failed = attempt(lambda: set_cpu_runs(home, given), language)
+    if count == before:
+        return gr.skip()
+    return failed or notice(say("queue.cpu_runs.set", language, count=count), "good")
 
 
 def _repair(home: Home, run: str | None, language: str) -> Any:

@@ -20,6 +20,7 @@ from studio.actions.chat import ChatModels
 from studio.actions.tokens import Encoders
 from studio.actions.visualdl import VisualDL
 from studio.errors import StudioError
+from studio.jobs.warm import WarmEngine
 from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.look import build_theme, read_style
@@ -32,14 +33,21 @@ UPLOAD_LIMIT = "2gb"
 HEAD = "".join(f'<script src="studio/{name}.js" defer></script>' for name in ("plotly", "live", "chart"))
 
 
-def build_app(home: Home, roots: Sequence[Path] = ()) -> FastAPI:
-    """The whole application over one home; the page may register what lies under it or under `roots`."""
+def build_app(home: Home, roots: Sequence[Path] = (), *, warm: bool = False) -> FastAPI:
+    """The whole application over one home; the page may register what lies under it or under `roots`.
+
+    With `warm`, an engine is kept warm beside it, for CPU runs that start in a moment.
+    """
+    engine = WarmEngine()
     allowed = tuple(dict.fromkeys(root.resolve() for root in (home.root, *roots)))
     parts = StudioParts(home, ChatModels(), VisualDL(), Encoders(), allowed)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if warm:
+            engine.start(home.warm)
         yield
+        engine.close()
         parts.models.close()
         parts.visualdl.close()
         parts.encoders.close()
@@ -76,7 +84,7 @@ def build_app(home: Home, roots: Sequence[Path] = ()) -> FastAPI:
     )
 
 
-def serve(home: Home, host: str, port: int, roots: Sequence[Path] = ()) -> None:
+def serve(home: Home, host: str, port: int, roots: Sequence[Path] = (), *, warm: bool = True) -> None:
     """Serve until interrupted. Raises StudioError when the port is taken."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -84,6 +92,6 @@ def serve(home: Home, host: str, port: int, roots: Sequence[Path] = ()) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise StudioError("port_taken", port=port) from error
-    app = build_app(home, roots)
+    app = build_app(home, roots, warm=warm)
     print(say("page.running", address=f"http://{host}:{port}"), flush=True)
     uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)

@@ -60,6 +60,19 @@ def build_form(request: TrainRequest, words: Words) -> tuple[dict[str, Any], dic
                 info=f"train.{name}.help",
             )
     keep(
+        "adapter",
+        gr.Dropdown(
+            [],
+            value=request.adapter,
+            label=say("train.adapter"),
+            info=say("train.adapter.help"),
+            allow_custom_value=True,
+            visible=request.method == "lora",
+            elem_id="train-adapter",
+        ),
+        info="train.adapter.help",
+    )
+    keep(
         "datasets",
         gr.Dropdown(
             [],
@@ -127,6 +140,7 @@ def fill_form(inputs: Mapping[str, Any], request: TrainRequest, name: str) -> di
     """The value of every input for a request, under another name."""
     values: dict[str, Any] = {
         "model": request.model,
+        "adapter": request.adapter,
         "stage": request.stage,
         "method": request.method,
         "datasets": list(request.datasets),
@@ -163,9 +177,10 @@ def _build_option(spec: OptionSpec, request: TrainRequest) -> Any:
 
 
 def visible_options(stage: str, method: str) -> list[Any]:
-    """First the groups, then the options: what does not apply is not shown."""
+    """The adapter, the groups, the options: what does not apply is not shown."""
     groups = [gr.update(visible=_has_options(group, stage, method)) for group in GROUPS]
-    return groups + [gr.update(visible=spec.applies_to(stage, method)) for spec in OPTIONS]
+    options = [gr.update(visible=spec.applies_to(stage, method)) for spec in OPTIONS]
+    return [gr.update(visible=method == "lora"), *groups, *options]
 
 
 def _has_options(group: str, stage: str, method: str) -> bool:
@@ -183,6 +198,7 @@ def read_request(inputs: Mapping[str, Any], values: Mapping[Any, Any]) -> TrainR
         raise RequestRefused([Problem("extra", "bad_yaml", {"reason": type(extra).__name__})])
     return TrainRequest(
         model=(given["model"] or "").strip(),
+        adapter=(given["adapter"] or "").strip(),
         stage=given["stage"],
         method=given["method"],
         datasets=tuple(given["datasets"] or ()),

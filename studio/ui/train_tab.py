@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from studio.actions.datasets import list_datasets
-from studio.actions.models import list_models
+from studio.actions.models import list_adapters, list_models
 from studio.actions.runs import stop_run
 from studio.actions.train import default_request, free_name, preview_run, start_run
 from studio.core.options import OPTIONS
@@ -76,13 +76,13 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         [inputs["stage"].change, inputs["method"].change],
         visible_options,
         [inputs["stage"], inputs["method"]],
-        [*groups.values(), *(inputs[f"option.{spec.name}"] for spec in OPTIONS)],
+        [inputs["adapter"], *groups.values(), *(inputs[f"option.{spec.name}"] for spec in OPTIONS)],
         show_progress="hidden",
     )
-    chosen = [inputs["model"], inputs["datasets"], inputs["eval_dataset"]]
+    chosen = [inputs[name] for name in ("model", "adapter", "datasets", "eval_dataset")]
     gr.on(
         [page.load, tab.select],
-        lambda model, datasets, held_out: _choices(home, model, datasets, held_out),
+        lambda *kept: _choices(home, *kept),
         chosen,
         chosen,
         show_progress="hidden",
@@ -149,12 +149,14 @@ def _stopper(home: Home, at_once: bool) -> Any:
     return stop
 
 
-def _choices(home: Home, model: str | None, chosen: list[str] | None, held_out: str | None) -> Any:
+def _choices(home: Home, model: str | None, adapter: str, chosen: list[str] | None, held_out: str | None) -> Any:
     models = [(choice.label, choice.path) for choice in list_models(home)]
+    adapters = [(choice.label, choice.path) for choice in list_adapters(home)]
     found, told = attempt(lambda: list_datasets(home), "en")
     names = [] if told else [dataset.name for dataset in found]
     return (
         gr.update(choices=models, value=model),
+        gr.update(choices=["", *adapters], value=adapter),
         gr.update(choices=names, value=chosen),
         gr.update(choices=["", *names], value=held_out),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from studio.actions.queue import hold_run, move_run
+from studio.actions.queue import cpu_runs, hold_run, move_run, set_cpu_runs
 from studio.actions.runs import find_run, stop_run, wait_run
 from studio.actions.train import start_run
 from studio.core.request import TrainRequest
@@ -84,3 +84,15 @@ def test_a_run_that_left_the_queue_is_passed_over(home: Home, waiting: list[str]
         move_run(home, c, 1)
     with pytest.raises(StudioError, match="not_queued"):
         hold_run(home, b, True)
+
+
+def test_more_runs_work_at_once_where_that_was_asked_for(home: Home, waiting: list[str]) -> None:
+    _, a, *_ = waiting
+    assert cpu_runs(home) == 1
+    assert set_cpu_runs(home, "2") == 2
+    assert wait_run(home, a).state == "finished"
+    assert find_run(home, waiting[0]).state == "running"
+    for given in ("0", "-1", "two", "65", "1.5"):
+        with pytest.raises(StudioError, match="bad_cpu_runs"):
+            set_cpu_runs(home, given)
+    assert cpu_runs(home) == 2

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -29,13 +30,27 @@ def mend(page: Page, failed: str, said: str, offered: str, again: str) -> None:
     expect(card_of(page, again, "finished")).to_be_visible(timeout=LONG_MS)
 
 
+def test_what_the_engines_parser_refuses_is_said_before_the_start(page: Page) -> None:
+    unfold(page, "More engine arguments")
+    problems = page.locator("#train-problems")
+    # The engine takes a few seconds to get warm, and until then nobody asks it.
+    deadline = time.monotonic() + 60
+    while "The engine has no optimiser sgdd." not in problems.inner_text():
+        assert time.monotonic() < deadline
+        write(page, "train-extra", "optim: sgdd")
+        page.wait_for_timeout(500)
+    page.locator("#train-start").click()
+    expect(problems).to_contain_text("The engine has no optimiser sgdd.")
+    expect(page.locator("#train-run input")).to_have_value("")
+
+
 def test_five_failures_are_explained_and_mended(page: Page, studio: Studio) -> None:
     unfold(page, "More engine arguments")
     write(page, "train-max_steps", "2")
     write(page, "train-max_seq_len", "48")
 
-    start(page, "optimizer", "optim: sgdd")
-    mend(page, "optimizer", "The engine has no optimiser sgdd.", "starts it without optim", "optimizer-2")
+    start(page, "template", "template_backend: custom\ntemplate: nothing")
+    mend(page, "template", "The engine has no template", "without template", "template-2")
 
     start(page, "attention", "_attn_implementation: flashmask")
     mend(page, "attention", "exists on GPUs only", "without _attn_implementation", "attention-2")
@@ -52,11 +67,16 @@ def test_five_failures_are_explained_and_mended(page: Page, studio: Studio) -> N
         "module-2",
     )
     write(page, "train-lora_target_modules", "")
-    start(page, "adapter", "lora_path: /nowhere/adapter")
-    mend(page, "adapter", "There is no adapter in /nowhere/adapter.", "without lora_path", "adapter-2")
     pick(page, "train-method", "full")
 
     write(page, "train-max_steps", "60")
+    unfold(page, "Schedule and regularisation")
+    for name, given in (("learning_rate", "0.5"), ("warmup_steps", "40"), ("max_grad_norm", "0")):
+        write(page, f"train-{name}", given)
+    start(page, "wild")
+    mend(page, "wild", "The loss or the weights became infinite", "Learning rate 0.05 instead of 0.5", "wild-2")
+    write(page, "train-learning_rate", "0.001")
+
     unfold(page, "Logging, evaluation, checkpoints")
     write(page, "train-save_steps", "5")
     start(page, "killed")

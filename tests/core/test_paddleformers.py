@@ -6,8 +6,17 @@ from typing import Any
 import pytest
 
 from studio.core.command import Command
+from studio.core.devices import Devices
 from studio.core.options import OPTIONS, default_options
-from studio.core.paddleformers.config import TrainFiles, engine_config, export_config, hook_settings, launch_command
+from studio.core.paddleformers.config import (
+    TrainFiles,
+    engine_config,
+    export_config,
+    hook_settings,
+    launch_command,
+    machine_commands,
+    planned_steps,
+)
 
 FILES = TrainFiles("/run", ("/run/train.jsonl",), "/run/eval.jsonl", "messages", "/run/vdl", "/hook.py")
 BLIND = TrainFiles("/run", ("/run/train.jsonl",), None, "messages", "/run/vdl", "/hook.py")
@@ -20,7 +29,7 @@ def config(stage: str = "SFT", method: str = "full", files: TrainFiles = FILES, 
 @pytest.mark.parametrize("stage", ["PT", "SFT", "DPO"])
 @pytest.mark.parametrize("method", ["full", "lora", "freeze"])
 def test_every_option_that_applies_reaches_the_engine_and_no_other(stage: str, method: str) -> None:
-    made = config(stage, method)
+    made = config(stage, method, device="gpu", device_count=2, sharding_parallel_size=2)
     for spec in OPTIONS:
         assert (spec.name in made) == (spec.sent and spec.applies_to(stage, method)), spec.name
 
@@ -84,16 +93,54 @@ def test_an_export_loads_the_hook_too() -> None:
     assert made["compute_type"] == "float32"
 
 
+def launched(devices: Devices) -> Command:
+    return launch_command("train", "/venv/bin/python", "/run/train.yaml", devices, "/run", "/run/ranks")
+
+
 def test_a_cpu_run_is_one_plain_process() -> None:
-    command = launch_command("train", "/py", "/run/train.yaml", "cpu", "/run", "/run/ranks")
-    assert command.argv == ("/py", "-m", "paddleformers.cli.launcher", "train", "/run/train.yaml")
+    command = launched(Devices())
+    assert command.argv == ("/venv/bin/python", "-m", "paddleformers.cli.launcher", "train", "/run/train.yaml")
     assert command.env == {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
 
 
 def test_a_gpu_run_is_the_engines_own_cli_with_its_logs_in_the_run() -> None:
-    command = launch_command("train", "/py", "/run/train.yaml", "gpu", "/run", "/run/ranks")
-    assert command.argv[:3] == ("/py", "-m", "paddleformers.cli.cli")
-    assert command.env == {"PADDLEFORMERS_DIST_LOG": "/run/ranks"}
+    command = launched(Devices("gpu", ("1", "3")))
+    assert command.argv[:3] == ("/venv/bin/python", "-m", "paddleformers.cli.cli")
+    assert command.env == {
+        "PATH": "/venv/bin:/usr/local/bin:/usr/bin:/bin",
+        "PADDLEFORMERS_DIST_LOG": "/run/ranks",
+        "CUDA_VISIBLE_DEVICES": "1,3",
+    }
+
+
+def test_several_processes_of_a_cpu_talk_by_gloo() -> None:
+    env = launched(Devices("cpu", ("0", "1"))).env
+    assert (env["PADDLE_DISTRI_BACKEND"], env["CUDA_VISIBLE_DEVICES"]) == ("gloo", "0,1")
+
+
+def test_each_machine_has_its_own_command() -> None:
+    devices = Devices("gpu", ("0", "1"), machines=3, master="node-0", port=9000)
+    shared = {"NNODES": "3", "MASTER_ADDR": "node-0", "MASTER_PORT": "9000"}
+    assert shared.items() <= launched(devices).env.items()
+    assert launched(devices).env["RANK"] == "0"
+    others = machine_commands("/run/train.yaml", devices, "/run")
+    assert [command.env["RANK"] for command in others] == ["1", "2"]
+    assert all(shared.items() <= command.env.items() for command in others)
+    assert others[0].shell() == (
+        "cd /run && CUDA_VISIBLE_DEVICES=0,1 NNODES=3 RANK=1 MASTER_ADDR=node-0 MASTER_PORT=9000"
+        " paddleformers-cli train /run/train.yaml"
+    )
+
+
+def test_how_the_work_is_divided_is_said_where_there_is_something_to_divide() -> None:
+    options = {**default_options(), "device": "gpu", "sharding": "stage2", "tensor_model_parallel_size": 2}
+    alone = engine_config("/m", "SFT", "full", options, {}, FILES)
+    assert not {"sharding", "tensor_model_parallel_size"} & alone.keys()
+    options |= {"device_count": 4, "machines": 2, "sharding_parallel_size": 4}
+    made = engine_config("/m", "SFT", "full", options, {}, FILES)
+    assert (made["sharding"], made["sharding_parallel_size"]) == ("stage2", 4)
+    # Four copies of two GPUs each take a batch at every step.
+    assert planned_steps(160, {**options, "num_train_epochs": 1, "per_device_train_batch_size": 4}) == 10
 
 
 def test_the_shell_text_quotes_every_part() -> None:

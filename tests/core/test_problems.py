@@ -1,5 +1,6 @@
 """A request is judged whole, before anything is touched."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -89,3 +90,21 @@ def test_checked_options_are_typed_and_complete() -> None:
     assert values["lora_rank"] == 32
     with pytest.raises(ValueError, match="seed"):
         checked_options(a_request(options={"seed": "x"}))
+
+
+def test_an_adapter_goes_on_with_its_own_base_and_method() -> None:
+    own = {"base_model_name_or_path": "/elsewhere/models/m"}
+    request = a_request(model="/models/m", method="lora", adapter="/runs/a")
+    assert find_problems(request, facts(adapter=own)) == []
+    told = {
+        "adapter_gone": (request, None),
+        "adapter_needs_lora": (replace(request, method="full"), own),
+        "adapter_of_other_base": (replace(request, model="/models/other"), own),
+    }
+    for code, (asked, adapter) in told.items():
+        assert [problem.code for problem in find_problems(asked, facts(adapter=adapter))] == [code]
+
+
+def test_what_has_its_own_field_is_no_further_key() -> None:
+    found = find_problems(a_request(extra={"model_name_or_path": "/other"}), facts())
+    assert [problem.code for problem in found] == ["key_is_an_option"]

@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from studio.actions.runs import RunView, wait_run
 from studio.actions.train import free_name, prepare_run, request_from_keys, start_run
 from studio.core.formats import STAGES_OF, entry_format
 from studio.jobs.processes import processes_of
+from studio.jobs.warm import WarmEngine, ask
 from studio.stores.home import Home
 from studio.stores.registry import find_entry
 from studio.stores.runs import RunPaths, find_run_folders, read_json
@@ -57,12 +60,28 @@ def _unpadded(ids: list[int], labels: list[int]) -> tuple[Any, ...]:
     return tuple(ids[:length]), tuple(labels[:length])
 
 
+@contextmanager
+def warm_engine(home: Home) -> Iterator[WarmEngine]:
+    """An engine that is warm already."""
+    engine = WarmEngine()
+    engine.start(home.warm)
+    deadline = time.monotonic() + 60
+    while ask(home.warm, {"do": "hello"}) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
 @pytest.fixture(scope="session")
 def engine_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    """A home with the demo model and the demo data, shared by the tests of the engine."""
+    """A home with the demo model and the demo data, shared by the tests of the engine; its engine is warm."""
     home = open_home(tmp_path_factory.mktemp("engine") / "home")
     make_demo_model(home)
-    yield home
+    with warm_engine(home):
+        yield home
     left = [process for folder in find_run_folders(home) for process in processes_of(RunPaths(folder).job)]
     assert left == []
 

@@ -233,3 +233,30 @@ def test_system_prompts(engine_home: Home, skip: Skip, tmp_path: Path) -> None:
     skip("")
     (tmp_path / "with").mkdir()
     assert len(fed_rows(engine_home, tmp_path / "with", "with_system", num_train_epochs=2)) == 16
+
+
+# Tells of each variable that is new in the environment.
+TELL_NEW = """
+import os, sys
+
+def told(event, arguments):
+    if event == "os.putenv" and arguments[0].decode() not in os.environ:
+        sys.stderr.write(f"new variable {arguments[0].decode()}\\n")
+
+sys.addaudithook(told)
+"""
+
+
+def test_step_variable(
+    engine_home: Home, train: Train, skip: Skip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(TELL_NEW)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    def new_in_training() -> bool:
+        return "new variable" in read_log(engine_home, train().run, 100_000).partition("Running training")[2]
+
+    skip("step_variable")
+    assert new_in_training()
+    skip("")
+    assert not new_in_training()

@@ -106,3 +106,15 @@ def test_steps_too_large_end_the_run_and_a_lower_rate_is_offered(engine_home: Ho
     remedy = find_repair(view)
     assert remedy is not None
     assert remedy.changes == {"learning_rate": (0.5, 0.05), "max_grad_norm": (0.0, 1.0)}
+
+
+def test_an_adapter_is_trained_further(engine_home: Home, train: Train) -> None:
+    keys = {"fine_tuning": "LoRA", "lora_rank": 8, "max_steps": 8, **LEARNING}
+    first = train(**keys)
+    more = train(**{**keys, "max_steps": 1, "lora_rank": 16, "lora_path": first.path, "learning_rate": 1e-9})
+    assert (first.state, more.state) == ("finished", "finished"), (first.cause, more.cause)
+    before, after = (read_weights(Path(view.path)) for view in (first, more))
+    # It is the same adapter, of its own rank, and where the last one ended.
+    assert before.keys() == after.keys()
+    assert all(np.allclose(before[name], after[name], atol=1e-4) for name in before)
+    assert max(float(np.abs(weight).max()) for name, weight in after.items() if name.endswith("lora_B")) > 0.01

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -13,14 +14,14 @@ from studio.actions.checkpoints import list_checkpoints
 from studio.actions.export import start_export, wait_export
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.actions.resume import resume_run
-from studio.actions.runs import find_run, read_chart, stop_run, wait_run
+from studio.actions.runs import RunView, find_run, read_chart, read_curves, stop_run, wait_run
 from studio.actions.train import default_request, free_name, preview_run, request_from_keys, start_run
 from studio.actions.visualdl import VisualDL
 from studio.core.request import TrainRequest
 from studio.jobs.processes import processes_of
 from studio.stores.home import Home
 from studio.stores.models import find_models
-from studio.stores.runs import RunPaths
+from studio.stores.runs import RunPaths, find_resumable
 from tests.engine.conftest import SHORT, Train
 
 pytestmark = pytest.mark.slow
@@ -84,6 +85,43 @@ def test_the_steps_told_before_are_the_engines(engine_home: Home, train: Train, 
     (note,) = [note for note in preview_run(engine_home, request).notes if note.field == "max_steps"]
     view = train(**keys)
     assert (view.state, view.total_steps) == ("finished", note.values["steps"]), view.cause
+
+
+def losses_of(view: RunView) -> tuple[list[float], list[float]]:
+    assert view.state == "finished", view.cause
+    return read_curves(Path(view.path))["loss"]
+
+
+def test_the_preview_in_a_shell_learns_what_the_button_learns(engine_home: Home, train: Train) -> None:
+    keys = {"max_steps": 4, "gradient_accumulation_steps": 2, "warmup_steps": 0, "learning_rate": 1e-3}
+    request = request_from_keys(engine_home, {**SHORT, **keys, "name": "pasted"})
+    text = preview_run(engine_home, request).command
+    shell = {"HOME": str(engine_home.root), "PATH": "/usr/bin:/bin"}
+    subprocess.run(["bash", "-c", text], env=shell, cwd="/", check=True, capture_output=True, timeout=120)
+    assert losses_of(find_run(engine_home, "pasted")) == losses_of(train(**keys))
+
+
+def test_two_processes_of_a_cpu_learn_as_one_with_twice_the_batch(engine_home: Home, train: Train) -> None:
+    keys = {"max_steps": -1, "num_train_epochs": 0.3, "max_seq_len": 64}
+    shared = {**keys, "per_device_train_batch_size": 8, "device_count": 2}
+    request = request_from_keys(engine_home, {**SHORT, **shared, "name": "not started"})
+    (note,) = [note for note in preview_run(engine_home, request).notes if note.field == "max_steps"]
+    whole, halves = train(**keys, per_device_train_batch_size=16), train(**shared)
+    assert halves.step == whole.step == note.values["steps"]
+    assert losses_of(halves)[1] == pytest.approx(losses_of(whole)[1], rel=1e-3)
+
+
+def test_two_processes_stop_at_the_same_step_and_leave_a_checkpoint(engine_home: Home) -> None:
+    request = long_request(engine_home, "two")
+    request = replace(request, options={**request.options, "device_count": 2})
+    run = start_run(engine_home, request).run
+    wait_for_step(engine_home, run, 5)
+    stop_run(engine_home, run)
+    view = wait_run(engine_home, run)
+    assert view.state == "stopped", view.cause
+    assert view.step > 5
+    assert find_resumable(Path(view.path)) == [view.step]
+    assert processes_of(RunPaths(Path(view.path)).job) == []
 
 
 def test_packing_trains(train: Train) -> None:

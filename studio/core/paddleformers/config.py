@@ -6,12 +6,22 @@ Source of each quirk: PaddleFormers 1.2.0 run on a CPU (paddlepaddle 3.3.1).
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from studio.core.command import Command
+from studio.core.devices import Devices, asked_devices, count_copies
 from studio.core.options import OPTIONS, OptionValue, list_names
 
 NAME = "paddleformers"
+# What runs one process of the engine, and what asks its parser only.
+LAUNCHER = "paddleformers.cli.launcher"
+PARSER = "studio.engine.parse"
+# What a CPU run imports, but for the launcher itself, which is run as the main module.
+WARM_MODULES = ("paddleformers.cli.train.tuner", "paddleformers.cli.export.export")
+# `paddleformers-cli` needs a GPU list to start at all, and two OpenMP threads halve the speed of small models.
+DEVICE_VARIABLE = "CUDA_VISIBLE_DEVICES"
+CPU_ENVIRONMENT = {DEVICE_VARIABLE: "", "OMP_NUM_THREADS": "1"}
 
 # What the studio decides itself; asking for another value would break the run folder or hide the run.
 RESERVED_KEYS = frozenset(
@@ -34,8 +44,16 @@ RESERVED_KEYS = frozenset(
         "save_hf_steps",
     }
 )
+# How the work is divided among several devices.
+PARALLEL_KEYS = (
+    "sharding",
+    "sharding_parallel_size",
+    "tensor_model_parallel_size",
+    "pipeline_model_parallel_size",
+    "sequence_parallel",
+)
 # Keys that are part of a request in their own right.
-REQUEST_KEYS = {"model_name_or_path": "model", "stage": "stage", "fine_tuning": "method"}
+REQUEST_KEYS = {"model_name_or_path": "model", "stage": "stage", "fine_tuning": "method", "lora_path": "adapter"}
 # ERNIE's attention on a CPU: sdpa ignores the packing and DPO masks, flashmask needs a GPU.
 CPU_ATTENTION = "eager"
 # The engine refuses its own default where nothing runs in half precision.
@@ -45,7 +63,10 @@ GPU_ATTENTION = "flashmask"
 
 @dataclass(frozen=True, slots=True)
 class TrainFiles:
-    """The absolute paths a training config names; several files of training data are mixed by the engine."""
+    """The absolute paths a training config names; several files of training data are mixed by the engine.
+
+    `adapter` is the folder of an adapter that training goes on with.
+    """
 
     output: str
     train_data: tuple[str, ...]
@@ -53,6 +74,7 @@ class TrainFiles:
     data_type: str
     visualdl: str
     hook: str
+    adapter: str = ""
 
 
 def engine_config(
@@ -92,8 +114,15 @@ def engine_config(
     if on_cpu:
         config.update(CPU_KEYS)
     config.update(
-        {spec.name: options[spec.name] for spec in OPTIONS if spec.sent and spec.applies_to(stage, method)}
+        {
+            spec.name: options[spec.name]
+            for spec in OPTIONS
+            if spec.sent and spec.name not in PARALLEL_KEYS and spec.applies_to(stage, method)
+        }
     )
+    config.update(_parallel_keys(options))
+    if method == "lora" and files.adapter:
+        config["lora_path"] = files.adapter
     if len(files.train_data) == 1:
         config["mix_strategy"] = "concat"
     if files.eval_data is None:
@@ -110,6 +139,19 @@ def engine_config(
     config.update(extra)
     config["custom_register_path"] = files.hook
     return config
+
+
+def _parallel_keys(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """How the work is divided; nothing on one device, where the engine's own defaults mean just that."""
+    if asked_devices(options).total == 1:
+        return {}
+    keys = {name: options[name] for name in PARALLEL_KEYS}
+    if keys["sharding"] == "none" or options["device"] == "cpu":
+        keys["sharding"] = ""
+    if not keys["sharding"] or not keys["sharding_parallel_size"]:
+        # Over all devices that are left.
+        del keys["sharding_parallel_size"]
+    return keys
 
 
 def _weights(options: Mapping[str, OptionValue], files: int) -> list[str]:
@@ -142,14 +184,14 @@ def hook_settings(method: str, options: Mapping[str, OptionValue]) -> dict[str, 
 
 
 def planned_steps(rows: int, options: Mapping[str, OptionValue]) -> int:
-    """How many steps a run on one device takes: the engine's own count (`estimate_training`), which is exact
-    without packing and as long as it skips no row; with packing there are fewer.
+    """How many steps a run takes: the engine's own count (`estimate_training`), which is exact without packing and
+    as long as it skips no row; with packing there are fewer.
     """
     limit = int(options["max_steps"])
     if limit > 0:
         return limit
     at_once = int(options["per_device_train_batch_size"]) * int(options["gradient_accumulation_steps"])
-    return math.ceil(rows * float(options["num_train_epochs"]) / at_once)
+    return math.ceil(rows * float(options["num_train_epochs"]) / (at_once * count_copies(options)))
 
 
 def export_config(base: str, adapter: str, device: str, hook: str) -> dict[str, Any]:
@@ -166,21 +208,45 @@ def export_config(base: str, adapter: str, device: str, hook: str) -> dict[str, 
     return {**config, **CPU_KEYS} if device == "cpu" else config
 
 
-def launch_command(verb: str, python: str, config_path: str, device: str, folder: str, log_folder: str) -> Command:
-    """How the engine is started: its own CLI on GPUs, its launcher in one process on a CPU.
+def launch_command(
+    verb: str, python: str, config_path: str, devices: Devices, folder: str, log_folder: str
+) -> Command:
+    """How the engine is started on this machine, the first: its launcher in one process, or its own CLI."""
+    if devices.kind == "cpu" and devices.total == 1:
+        return Command((python, "-m", LAUNCHER, verb, config_path), CPU_ENVIRONMENT, folder)
+    env = {
+        # The distributed launcher calls `python` by name.
+        "PATH": f"{PurePath(python).parent}:/usr/local/bin:/usr/bin:/bin",
+        # It dumps its environment into its log folder.
+        "PADDLEFORMERS_DIST_LOG": log_folder,
+        **_device_environment(devices),
+        **_machine_environment(devices, 0),
+    }
+    return Command((python, "-m", "paddleformers.cli.cli", verb, config_path), env, folder)
 
-    `paddleformers-cli` needs a GPU list to start at all, and two OpenMP threads halve the speed of small
-    models on a CPU.
-    """
-    if device == "cpu":
-        return Command(
-            (python, "-m", "paddleformers.cli.launcher", verb, config_path),
-            {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+
+def machine_commands(config_path: str, devices: Devices, folder: str) -> list[Command]:
+    """What is to be started on each further machine, which must see the run's folder under the same path."""
+    return [
+        Command(
+            ("paddleformers-cli", "train", config_path),
+            {**_device_environment(devices), **_machine_environment(devices, rank)},
             folder,
         )
-    # The distributed launcher calls `python` by name and dumps its environment into its log folder.
-    return Command(
-        (python, "-m", "paddleformers.cli.cli", verb, config_path),
-        {"PADDLEFORMERS_DIST_LOG": log_folder},
-        folder,
-    )
+        for rank in range(1, devices.machines)
+    ]
+
+
+def _device_environment(devices: Devices) -> dict[str, str]:
+    env = {DEVICE_VARIABLE: ",".join(devices.ids)}
+    if devices.kind == "cpu":
+        # gloo is what a CPU build has; the launcher counts devices by that list, also on a CPU.
+        env |= {"PADDLE_DISTRI_BACKEND": "gloo", "OMP_NUM_THREADS": CPU_ENVIRONMENT["OMP_NUM_THREADS"]}
+    return env
+
+
+def _machine_environment(devices: Devices, rank: int) -> dict[str, str]:
+    if devices.machines == 1:
+        return {}
+    master = {"MASTER_ADDR": devices.master, "MASTER_PORT": str(devices.port)}
+    return {"NNODES": str(devices.machines), "RANK": str(rank), **master}
