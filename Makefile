@@ -24,7 +24,7 @@ fast: $(DEV_STAMP)
 
 slow: $(DEV_STAMP)
 	@scripts/chromium
-	@$(BIN)/python -m pytest -q -m "slow or browser"
+	@$(BIN)/python -m pytest -q -m "slow or browser" --durations=15
 
 setup: $(RUN_STAMP)
 setup-dev: $(DEV_STAMP)

@@ -52,6 +52,7 @@ class StudioCallback(TrainerCallback):
         self._phase = ""
         self._watch = Watch(**SETTINGS.get("watch", {}))
         self._alarmed = False
+        self._smallest: Any = None
         self._looked_at_disk = 0.0
 
     def on_init_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
@@ -95,7 +96,7 @@ class StudioCallback(TrainerCallback):
                 numbers["tokens_per_s"] = numbers.pop(TOKENS_PER_S)
             self._write("log", state, **numbers)
             # On a CPU the engine's loss of weights that are no numbers is that of a model that knows nothing.
-            loss = numbers["loss"] if _is_finite(model) else math.nan
+            loss = numbers["loss"] if self._weights_are_numbers(model) else math.nan
             self._stop_for(self._watch.see_loss(state.global_step, loss), args, state, control)
         return control
 
@@ -132,6 +133,12 @@ class StudioCallback(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._enter("saving", state)
         self._write("end", state)
+
+    def _weights_are_numbers(self, model: Any) -> bool:
+        # Looking for it takes longer than looking at it.
+        if self._smallest is None:
+            self._smallest = _smallest_weight(model)
+        return self._smallest is None or bool(self._smallest.astype("float32").isfinite().all())
 
     def _shall_stop(self, args: Any, state: Any) -> bool:
         """Whether the run ends after this step.
@@ -191,11 +198,10 @@ class StudioCallback(TrainerCallback):
         self._file.flush()
 
 
-def _is_finite(model: Any) -> bool:
-    """Whether the weights are numbers; one gradient that is none makes all that learn so, so the smallest tells."""
+def _smallest_weight(model: Any) -> Any:
+    """Of what learns: one gradient that is no number makes all that learn so, so the smallest tells."""
     learning = [parameter for parameter in model.parameters() if not parameter.stop_gradient]
-    smallest = min(learning, key=lambda parameter: parameter.size, default=None)
-    return smallest is None or bool(smallest.astype("float32").isfinite().all())
+    return min(learning, key=lambda parameter: parameter.size, default=None)
 
 
 def _numbers(logs: Any) -> dict[str, float]:

@@ -20,7 +20,6 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping
-from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -31,6 +30,8 @@ from studio.jobs.supervisor import Spawned, run_job, spawn_command
 from studio.jobs.warm import ROOM_FOR_A_FOLDER, short_address
 
 FORK = multiprocessing.get_context("fork")
+# Gradio sets it for the page; a run looks nowhere that it would matter.
+OF_NO_ACCOUNT = {"HF_HUB_DISABLE_TELEMETRY"}
 QUESTION_S = 5.0
 PARSE_S = 8.0
 # A job that wants others of these gets a process of its own.
@@ -121,7 +122,9 @@ def _redirect(output: Path) -> None:
 
 def _read_at_import(env: Mapping[str, str]) -> dict[str, str]:
     """What of an environment a library may have looked at when it was imported."""
-    return {name: value for name, value in env.items() if name.startswith(READ_AT_IMPORT)}
+    return {
+        name: value for name, value in env.items() if name.startswith(READ_AT_IMPORT) and name not in OF_NO_ACCOUNT
+    }
 
 
 _SET_BY_IMPORT: dict[str, str] = {}
@@ -131,18 +134,28 @@ _AT_IMPORT = _read_at_import(os.environ)
 class _Forked:
     """A fork as the supervisor sees a command."""
 
-    def __init__(self, process: ForkProcess) -> None:
-        assert process.pid is not None
-        self.pid: int = process.pid
-        self._process = process
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._status: int | None = None
 
     def poll(self) -> int | None:
-        return self._process.exitcode
+        return self._collect(os.WNOHANG)
 
     def wait(self) -> int:
-        self._process.join()
-        assert self._process.exitcode is not None
-        return self._process.exitcode
+        status = self._collect(0)
+        assert status is not None
+        return status
+
+    def _collect(self, how: int) -> int | None:
+        if self._status is None:
+            try:
+                pid, status = os.waitpid(self.pid, how)
+            except ChildProcessError:
+                # Whoever ended it has collected it, too; `subprocess` says 0 then.
+                self._status = 0
+            else:
+                self._status = os.waitstatus_to_exitcode(status) if pid else None
+        return self._status
 
 
 def _spawn(
@@ -153,7 +166,8 @@ def _spawn(
         return spawn_command(argv, folder, env, log, locks)
     process = FORK.Process(target=_become, args=(argv, folder, env, log.fileno()))
     process.start()
-    return _Forked(process)
+    assert process.pid is not None
+    return _Forked(process.pid)
 
 
 def _can_fork(argv: list[str], env: Mapping[str, str]) -> bool:

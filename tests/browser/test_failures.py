@@ -80,6 +80,7 @@ def test_five_failures_are_explained_and_mended(page: Page, studio: Studio) -> N
     unfold(page, "Logging, evaluation, checkpoints")
     write(page, "train-save_steps", "5")
     start(page, "killed")
+    expect(card_of(page, "killed", "running")).to_contain_text("training", timeout=LONG_MS)
     wait_for_points(page, 7)
     os.kill(read_json(studio.home.saves / "ernie-4.5-demo/full/killed/studio/state.json")["pid"], signal.SIGKILL)
     mend(page, "killed", "killed by SIGKILL", "goes on from the newest checkpoint", "killed")

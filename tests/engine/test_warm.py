@@ -95,6 +95,14 @@ def test_a_forked_run_outlives_the_warm_engine_and_stops_when_asked(cold_home: H
     assert processes_of(job) == []
 
 
+def test_a_forked_run_stops_at_once(engine_home: Home) -> None:
+    view = start(engine_home, max_steps=5000)
+    wait_for_step(engine_home, view.run, 1)
+    stop_run(engine_home, view.run, now=True)
+    assert wait_run(engine_home, view.run).state == "stopped"
+    assert processes_of(RunPaths(Path(view.path)).job) == []
+
+
 def test_a_forked_run_that_is_killed_says_so(engine_home: Home) -> None:
     view = start(engine_home, max_steps=5000)
     wait_for_step(engine_home, view.run, 1)
