@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument(
         "--no-warm-engine",
         action="store_true",
-        help="keep no engine in memory (some 400 MB) for runs that start in a moment",
+        help="keep no engine in memory (some 500 MB) for runs that start in a moment",
     )
     flags = parser.parse_args()
     if flags.host not in ("127.0.0.1", "localhost", "::1"):

@@ -1,9 +1,13 @@
-"""Which models and adapters can be picked."""
+"""Which models and adapters can be picked, and what a model can be trained for."""
 
+from pathlib import Path
+
+from studio.core.model_check import sees
+from studio.core.options import STAGES, TEXT_STAGES
 from studio.stores.home import Home
-from studio.stores.models import AdapterChoice, ModelChoice, find_adapters, find_models
+from studio.stores.models import AdapterChoice, ModelChoice, find_adapters, find_models, read_model
 
-__all__ = ["AdapterChoice", "ModelChoice", "list_adapters", "list_models"]
+__all__ = ["AdapterChoice", "ModelChoice", "list_adapters", "list_models", "list_stages"]
 
 
 def list_models(home: Home) -> list[ModelChoice]:
@@ -12,3 +16,9 @@ def list_models(home: Home) -> list[ModelChoice]:
 
 def list_adapters(home: Home) -> list[AdapterChoice]:
     return find_adapters(home)
+
+
+def list_stages(model: str) -> list[str]:
+    """The stages of a model's folder; those with images for models that see."""
+    folder = Path(model)
+    return list(STAGES if model and folder.is_dir() and sees(read_model(folder)) else TEXT_STAGES)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from studio.actions.rows import check_file, existing_file, iter_rows
-from studio.core.formats import STAGES_OF, entry_format
-from studio.core.rows import Fault
-from studio.core.writing import engine_row
+from studio.core.formats import MEDIA_MARKS, STAGES_OF, entry_format
+from studio.core.options import VISION_STAGES
+from studio.core.rows import Fault, Row
+from studio.core.writing import ADDRESS, engine_row, with_media_in
 from studio.errors import Problem, StudioError
 from studio.stores.atomic import open_whole
 from studio.stores.hashes import file_hash
@@ -65,7 +66,10 @@ def _write_rows(
     """Write a dataset's rows into the first file, those held out into the second; returns its record."""
     path = existing_file(home, name, find_entry(home, name))
     rows = dropped = 0
-    for _, _, row in iter_rows(home, name):
+    folder = path if path.is_dir() else path.parent
+    for line, _, row in iter_rows(home, name):
+        if stage in VISION_STAGES and not isinstance(row, Fault):
+            row = _with_media(row, folder, path.name, line)
         if isinstance(row, Fault):
             if not drop_faulty:
                 raise faulty(name, row)
@@ -79,6 +83,16 @@ def _write_rows(
     if held_out:
         source["held_out"] = len(held_out)
     return source
+
+
+def _with_media(row: Row, folder: Path, name: str, line: int) -> Row | Fault:
+    """The row with whole paths to its images, or the first that is not there."""
+    row = with_media_in(row, folder)
+    for role in MEDIA_MARKS:
+        for file in getattr(row, role):
+            if not ADDRESS.match(file) and not Path(file).is_file():
+                return Fault(name, line, role, "media_missing", {"path": file})
+    return row
 
 
 def _sound_rows(home: Home, name: str) -> int:

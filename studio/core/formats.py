@@ -15,9 +15,9 @@ RawRow = Mapping[str, Any]
 
 FORMATS = ("alpaca", "sharegpt", "messages", "erniekit_sft", "erniekit_dpo", "preference", "kto", "text")
 STAGES_OF: Mapping[str, tuple[str, ...]] = {
-    "alpaca": ("SFT",),
-    "sharegpt": ("SFT",),
-    "messages": ("SFT",),
+    "alpaca": ("SFT", "VL-SFT"),
+    "sharegpt": ("SFT", "VL-SFT"),
+    "messages": ("SFT", "VL-SFT"),
     "erniekit_sft": ("SFT",),
     "erniekit_dpo": ("DPO",),
     "preference": ("DPO",),
@@ -62,6 +62,8 @@ OPENAI_TAGS = {
     "function_tag": "function",
     "system_tag": "system",
 }
+# What is no text, by the role of its column, and the mark that stands for it in a turn.
+MEDIA_MARKS: Mapping[str, str] = {"images": "<image>", "videos": "<video>", "audios": "<audio>"}
 TEXT_COLUMNS = ("text", "content")
 # The role that answers, as against the roles that ask.
 ANSWERING = frozenset({"assistant", "function"})
@@ -139,7 +141,7 @@ def _detect_chat(names: set[str], first: RawRow) -> Detection | None:
         if name == "messages":
             entry["tags"] = dict(tags)
         evidence = [column, *sorted(keys & {"role", "content", "from", "value"})]
-        for extra in ("system", "tools"):
+        for extra in ("system", "tools", *MEDIA_MARKS):
             if extra in names:
                 entry["columns"][extra] = extra
                 evidence.append(extra)

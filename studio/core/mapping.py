@@ -6,6 +6,7 @@ from typing import Any, cast
 from studio.core.formats import (
     ALPACA_COLUMNS,
     CHAT_COLUMNS,
+    MEDIA_MARKS,
     OPENAI_TAGS,
     SHAREGPT_TAGS,
     Entry,
@@ -23,8 +24,6 @@ COLUMN_ROLES: Mapping[str, frozenset[str]] = {
     "erniekit_dpo": frozenset(),
     "text": frozenset({"text", "prompt"}),
 }
-# Columns of LLaMA-Factory that mean something other than text; they are kept and not read.
-MEDIA_ROLES = frozenset({"images", "videos", "audios"})
 QUESTION_NAMES = ("question", "query", "ask", "prompt", "input", "title", "问题", "提问", "指令", "问")
 ANSWER_NAMES = ("answer", "response", "reply", "output", "target", "completion", "回答", "答案", "输出", "答")
 EXTRA_NAMES = {"query": ("context", "知识", "背景", "补充"), "system": ("system", "系统")}
@@ -66,7 +65,7 @@ def check_entry(entry: Mapping[str, object]) -> list[Problem]:
         return [Problem("formatting", "not_a_choice", known)]
     problems: list[Problem] = []
     tags = frozenset(SHAREGPT_TAGS)
-    for part, known in (("columns", COLUMN_ROLES[str(formatting)] | MEDIA_ROLES), ("tags", tags)):
+    for part, known in (("columns", COLUMN_ROLES[str(formatting)] | MEDIA_MARKS.keys()), ("tags", tags)):
         value: Any = entry.get(part) or {}
         if not isinstance(value, dict):
             problems.append(Problem(part, "mapping_no_object", {"given": type(value).__name__}))

@@ -47,6 +47,11 @@ def model_problems(folder: str, facts: ModelFacts) -> Iterator[Problem]:
             yield Problem("model", "weights_do_not_fit", values)
 
 
+def sees(facts: ModelFacts) -> bool:
+    """Whether a model takes images: its config says how."""
+    return isinstance((facts.config or {}).get("vision_config"), dict)
+
+
 def _sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
     """What the weights themselves say of the sizes that a config names; nothing where they do not."""
     sizes: dict[str, int] = {}

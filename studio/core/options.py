@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 from studio.errors import Problem
 
-STAGES = ("PT", "SFT", "DPO")
+TEXT_STAGES = ("PT", "SFT", "DPO")
+# For models that see; their data may have images and videos.
+VISION_STAGES = ("VL-SFT",)
+STAGES = (*TEXT_STAGES, *VISION_STAGES)
 METHODS = ("full", "lora", "freeze")
 TRUE_WORDS = frozenset({"true", "yes", "on", "1"})
 FALSE_WORDS = frozenset({"false", "no", "off", "0"})
@@ -62,6 +65,20 @@ MIX_STRATEGIES = ("concat", "interleave_under", "interleave_over", "random")
 # Weights of the frozen base in 4 or 8 bits, while the adapter learns in bf16 (QLoRA: Dettmers et al. 2023).
 QUANTISED_TYPES = ("nf4", "wint8", "wint4")
 
+# The engine's own templates that know how to place images.
+VISION_TEMPLATES = (
+    "ernie_vl",
+    "ernie_vl_nothink",
+    "paddleocr_vl",
+    "qwen2_vl",
+    "qwen3_vl",
+    "qwen3_vl_nothink",
+    "qwen3_5",
+    "qwen3_5_nothink",
+    "glm4v",
+    "glm4v_moe",
+    "glm_ocr",
+)
 SHARDINGS = ("none", "stage1", "stage2", "stage3")
 
 OPTIONS: tuple[OptionSpec, ...] = (
@@ -86,6 +103,18 @@ OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec("freeze_extra_modules", "names", "", "freeze", methods=("freeze",), sent=False),
     OptionSpec("loss_type", "choice", "sigmoid", "preference", choices=DPO_LOSSES, stages=("DPO",)),
     OptionSpec("beta", "float", 0.1, "preference", 0, 100, stages=("DPO",), above_minimum=True),
+    OptionSpec(
+        "vision_template",
+        "choice",
+        "ernie_vl",
+        "vision",
+        choices=VISION_TEMPLATES,
+        stages=VISION_STAGES,
+        sent=False,
+    ),
+    OptionSpec("freeze_vision", "bool", True, "vision", stages=VISION_STAGES, sent=False),
+    OptionSpec("freeze_aligner", "bool", True, "vision", stages=VISION_STAGES, sent=False),
+    OptionSpec("freeze_llm", "bool", False, "vision", stages=VISION_STAGES, sent=False),
     OptionSpec("eval_share", "float", 0.0, "mixing", 0, 0.5, sent=False),
     OptionSpec("mix_strategy", "choice", "concat", "mixing", choices=MIX_STRATEGIES),
     OptionSpec("dataset_weights", "numbers", "", "mixing", sent=False),
@@ -98,7 +127,7 @@ OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec("spike_factor", "float", 0.0, "watch", 0, 1000, sent=False),
     OptionSpec("min_free_gb", "float", 0.0, "watch", 0, 1_000_000, sent=False),
     OptionSpec("silence_minutes", "float", 0.0, "watch", 0, 100_000, sent=False),
-    OptionSpec("packing", "bool", False, "speed", stages=("PT", "SFT")),
+    OptionSpec("packing", "bool", False, "speed", stages=("PT", "SFT", *VISION_STAGES)),
     OptionSpec("compute_type", "choice", "float32", "speed", choices=("float32", "bf16", *QUANTISED_TYPES)),
     OptionSpec("device", "choice", "cpu", "devices", choices=("cpu", "gpu")),
     OptionSpec("device_count", "int", 1, "devices", 1, 1024, sent=False),

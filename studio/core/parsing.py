@@ -9,6 +9,7 @@ from studio.core.formats import (
     ALPACA_COLUMNS,
     ANSWERING,
     CHAT_COLUMNS,
+    MEDIA_MARKS,
     OPENAI_TAGS,
     SHAREGPT_TAGS,
     TEXT_COLUMNS,
@@ -34,7 +35,25 @@ def parse_row(raw: object, entry: Entry) -> Row:
     """Read one raw row. Raises RowFault with the field and what is wrong."""
     if not isinstance(raw, Mapping):
         raise RowFault("-", "not_an_object", given=type(raw).__name__)
-    return _PARSERS[entry_format(entry)](cast("RawRow", raw), entry)
+    row = _PARSERS[entry_format(entry)](cast("RawRow", raw), entry)
+    media = _media(cast("RawRow", raw), entry, row)
+    return replace(row, **media) if media else row
+
+
+def _media(raw: RawRow, entry: Entry, row: Row) -> dict[str, tuple[str, ...]]:
+    """Images, videos and sounds of a row, by their columns' roles: as many as there are marks for them."""
+    columns = entry_mapping(entry, "columns")
+    found: dict[str, tuple[str, ...]] = {}
+    for role, mark in MEDIA_MARKS.items():
+        if role not in columns:
+            continue
+        files = tuple(_texts(raw, columns[role])) if raw.get(columns[role]) else ()
+        marks = sum(turn.content.count(mark) for turn in row.turns)
+        if marks != len(files):
+            raise RowFault(columns[role], "media_count", given=len(files), marks=marks, mark=mark)
+        if files:
+            found[role] = files
+    return found
 
 
 def _column(entry: Entry, name: str, default: str) -> str:

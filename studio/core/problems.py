@@ -1,19 +1,20 @@
 """Everything that must hold before a run may start."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from studio.core.devices import device_problems
-from studio.core.model_check import ModelFacts, model_problems
+from studio.core.model_check import ModelFacts, model_problems, sees
 from studio.core.options import (
     METHODS,
     OPTIONS,
     OPTIONS_BY_NAME,
     QUANTISED_TYPES,
     STAGES,
+    VISION_STAGES,
     OptionValue,
     list_names,
     read_option,
@@ -49,7 +50,7 @@ def find_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
     return [
         *_model_problems(request, facts),
         *_adapter_problems(request, facts),
-        *_choice_problems(request),
+        *_choice_problems(request, facts),
         *_name_problems(request.name, facts),
         *_option_problems(request, facts),
         *_together_problems(request, facts),
@@ -104,10 +105,23 @@ def _adapter_problems(request: TrainRequest, facts: MachineFacts) -> list[Proble
     return []
 
 
-def _choice_problems(request: TrainRequest) -> list[Problem]:
+def _vision_problems(request: TrainRequest, facts: MachineFacts) -> Iterator[Problem]:
+    if facts.model and facts.model.config is not None and not sees(facts.model):
+        yield Problem("stage", "stage_needs_vision", {"given": request.stage, "model": request.model})
+    if request.options.get("device", OPTIONS_BY_NAME["device"].default) != "gpu":
+        yield Problem("device", "stage_needs_gpu", {"given": request.stage})
+    if request.method == "freeze":
+        yield Problem("method", "vision_freezes_parts")
+    if request.options.get("freeze_llm") and request.method == "lora":
+        yield Problem("freeze_llm", "nothing_to_train")
+
+
+def _choice_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
     found: list[Problem] = []
     if request.stage not in STAGES:
         found.append(Problem("stage", "not_a_choice", {"given": request.stage, "choices": ", ".join(STAGES)}))
+    if request.stage in VISION_STAGES:
+        found += _vision_problems(request, facts)
     if request.method not in METHODS:
         found.append(Problem("method", "not_a_choice", {"given": request.method, "choices": ", ".join(METHODS)}))
     return found

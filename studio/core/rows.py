@@ -22,7 +22,8 @@ class Row:
 
     A preference row ends with a user's turn and holds both answers; `desirable` is a KTO label;
     `masked` holds the positions of assistant turns that must not count in the loss. `context` is the end of the
-    last question where a format keeps it apart (alpaca's `input`); two rows that say the same are equal.
+    last question where a format keeps it apart (alpaca's `input`); two rows that say the same are equal. `images`,
+    `videos` and `audios` are paths or addresses, in the order of their marks in the turns.
     """
 
     turns: tuple[Turn, ...] = ()
@@ -32,6 +33,9 @@ class Row:
     desirable: bool | None = None
     tools: str | None = None
     masked: tuple[int, ...] = ()
+    images: tuple[str, ...] = ()
+    videos: tuple[str, ...] = ()
+    audios: tuple[str, ...] = ()
     context: str = dataclasses.field(default="", compare=False)
 
 

@@ -1,11 +1,17 @@
 """Write a row: for the engine, and in every format that a registry can name."""
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
-from studio.core.formats import ANSWERING
+from studio.core.formats import ANSWERING, MEDIA_MARKS
+from studio.core.options import VISION_STAGES
 from studio.core.rows import Row, Turn
+
+# As the engine tells an address from a path.
+ADDRESS = re.compile("http")
 
 
 def engine_row(row: Row, stage: str) -> dict[str, Any]:
@@ -24,7 +30,20 @@ def engine_row(row: Row, stage: str) -> dict[str, Any]:
         written["label"] = [0 if i in row.masked else 1 for i in range(answers)]
     if row.tools:
         written["tools"] = row.tools
+    if stage in VISION_STAGES:
+        written |= {role: list(files) for role in MEDIA_MARKS if (files := getattr(row, role))}
     return written
+
+
+def with_media_in(row: Row, folder: PurePath) -> Row:
+    """The row with its files as absolute paths, those that are relative being in a folder; addresses stay."""
+    return replace(
+        row,
+        **{
+            role: tuple(file if ADDRESS.match(file) else str(folder / file) for file in getattr(row, role))
+            for role in MEDIA_MARKS
+        },
+    )
 
 
 def _message(turn: Turn) -> dict[str, str]:

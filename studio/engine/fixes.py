@@ -259,6 +259,17 @@ def step_variable() -> None:
     os.environ.setdefault("TRAINER_GLOBAL_STEP", "0")
 
 
+def shared_folder() -> None:
+    """Several machines that write into one folder: `FileNotFoundError` when the model is saved at the end.
+
+    The first process of each machine renames all the files that it sees, so those of the others, too. The engine
+    takes each machine's folder for its own; here all processes count as those of one machine, as far as saving
+    asks. PaddleFormers 1.2.0.
+    """
+    if "PADDLE_TRAINERS_NUM" in os.environ:
+        os.environ["PADDLE_LOCAL_SIZE"] = os.environ["PADDLE_TRAINERS_NUM"]
+
+
 def _remove_outdated(index: Path) -> None:
     weights = [path.stat().st_mtime_ns for path in index.parent.glob("*.safetensors")]
     if index.exists() and weights and index.stat().st_mtime_ns < max(weights):
@@ -279,6 +290,7 @@ FIXES: tuple[Callable[[], None], ...] = (
     concurrent_loading,
     system_prompts,
     step_variable,
+    shared_folder,
 )
 
 _applied: set[str] = set()

@@ -13,12 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
+import psutil
+
 from studio.core.paddleformers.config import CPU_ENVIRONMENT
 from studio.errors import JobFailed
 from studio.jobs.launch import TetheredProcess, scrubbed_environment
 from studio.jobs.processes import JOB_VARIABLE
 
-ANSWER_S = 10.0
+# Longer than the server takes for any answer, or two would supervise the job that it got late.
+ANSWER_S = 30.0
+# It takes half a gigabyte itself; where a run would hardly find room beside it, it does not start.
+ROOM_BYTES = 2_000_000_000
 # The kernel shows a process's environment as it was at its start: a fork can only write into what was there.
 ROOM_FOR_A_FOLDER = 4096
 
@@ -31,8 +36,8 @@ class WarmEngine:
         self._process: TetheredProcess | None = None
 
     def start(self, address: Path) -> None:
-        """Begin to warm up, unless somebody else answers at this address. Returns at once."""
-        if ask(address, {"do": "hello"}) is not None:
+        """Begin to warm up, unless somebody else answers at this address, or memory is short. Returns at once."""
+        if ask(address, {"do": "hello"}) is not None or psutil.virtual_memory().available < ROOM_BYTES:
             return
         self._log = tempfile.TemporaryFile()
         env = {**CPU_ENVIRONMENT, JOB_VARIABLE: " " * ROOM_FOR_A_FOLDER}

@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -69,7 +70,15 @@ def serve(address: Path) -> NoReturn:
                 line.settimeout(QUESTION_S)
                 with line.makefile("rw", encoding="utf-8") as talk:
                     question = json.loads(talk.readline() or "{}")
+                    if _has_left(line):
+                        # It runs the plain command by now.
+                        continue
                     talk.write(json.dumps(_answer(question, [listener.fileno(), line.fileno()])) + "\n")
+
+
+def _has_left(line: socket.socket) -> bool:
+    readable, _, _ = select.select([line], [], [], 0)
+    return bool(readable) and line.recv(1, socket.MSG_PEEK) == b""
 
 
 def _answer(question: Mapping[str, Any], own: list[int]) -> dict[str, Any]:

@@ -5,6 +5,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "fault.missing": ("the field is missing", "缺少该字段"),
     "fault.empty": ("the field is empty", "该字段为空"),
     "fault.not_text": ("it should be text, and is {given}", "应为文本，实际为 {given}"),
+    "fault.media_count": (
+        "it names {given} files, and the turns have {marks} marks {mark}",
+        "列出 {given} 个文件，而对话中有 {marks} 个 {mark} 标记",
+    ),
+    "fault.media_missing": ("there is no file {path}", "文件 {path} 不存在"),
     "fault.not_a_list": ("it should be a list, and is {given}", "应为列表，实际为 {given}"),
     "fault.not_an_object": ("it should be an object with fields, and is {given}", "应为对象，实际为 {given}"),
     "fault.not_a_pair": ("it should be a pair of two", "应为两个一组"),

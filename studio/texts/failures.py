@@ -26,10 +26,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The system allows no file of this size. Raise the limit (ulimit -f), or write to another disk.",
         "系统不允许写入这么大的文件。请提高限制（ulimit -f），或换一块磁盘。",
     ),
-    "problem.port_in_use": (
-        "The network port {given} is used by another process. End that, or choose another MASTER_PORT.",
-        "网络端口 {given} 已被占用。请结束占用的进程，或更换 MASTER_PORT。",
-    ),
     "problem.output_unusable": (
         "The run's folder cannot be written: {given} is a file.",
         "无法写入运行目录：{given} 是一个文件。",

@@ -5,6 +5,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "group.schedule": ("Schedule and regularisation", "调度与正则"),
     "group.lora": ("LoRA", "LoRA"),
     "group.freeze": ("Freeze", "冻结训练"),
+    "group.vision": ("Images (needs a GPU)", "图像（需要 GPU）"),
     "group.mixing": ("Mixing and holding out data", "数据混合与留出"),
     "group.preference": ("Preference (DPO)", "偏好对齐（DPO）"),
     "group.saving": ("Logging, evaluation, checkpoints", "日志、评估与检查点"),
@@ -159,6 +160,20 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "option.device": ("Device", "设备"),
     "option.device.help": ("Where the run computes.", "训练所用的设备。"),
+    "option.vision_template": ("Template", "模板"),
+    "option.vision_template.help": (
+        "The engine's template of the model's family, which places the images.",
+        "与模型系列对应的引擎模板，负责放置图像。",
+    ),
+    "option.freeze_vision": ("Keep the vision part", "冻结视觉部分"),
+    "option.freeze_vision.help": ("It does not learn.", "不参与学习。"),
+    "option.freeze_aligner": ("Keep the projection", "冻结投影层"),
+    "option.freeze_aligner.help": (
+        "What leads from images to words does not learn.",
+        "图像到文本的映射不参与学习。",
+    ),
+    "option.freeze_llm": ("Keep the language part", "冻结语言部分"),
+    "option.freeze_llm.help": ("It does not learn.", "不参与学习。"),
     "option.device_count": ("Devices", "设备数"),
     "option.device_count.help": (
         "GPUs of each machine, or processes on a CPU; each takes its own batch.",

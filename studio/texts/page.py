@@ -43,6 +43,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "An adapter of this model that is trained further; empty begins a new one.",
         "在该模型的已有适配器上继续训练；留空则新建。",
     ),
+    "train.changes": ("With other settings", "更改设置"),
+    "train.changes.help": (
+        "For going on with a run; empty keeps all as it was.",
+        "继续运行时使用；留空则保持不变。",
+    ),
     "train.name": ("Name of the run", "运行名称"),
     "train.extra": ("More engine arguments (YAML)", "更多引擎参数（YAML）"),
     "train.extra.help": (

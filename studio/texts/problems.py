@@ -169,6 +169,19 @@ TEXTS: dict[str, tuple[str, str]] = {
         "This machine has no NVIDIA GPU that the driver shows. Choose cpu.",
         "本机没有驱动可见的 NVIDIA GPU。请选择 cpu。",
     ),
+    "problem.stage_needs_vision": (
+        "{given} is for models that see; the config of {model} has no vision part.",
+        "{given} 仅适用于视觉语言模型；{model} 的配置没有视觉部分。",
+    ),
+    "problem.stage_needs_gpu": ("{given} needs a GPU.", "{given} 需要 GPU。"),
+    "problem.vision_freezes_parts": (
+        "A model that sees is frozen by its parts, under “Images”. Choose full or lora here.",
+        "视觉语言模型请在“图像”中按部分冻结；此处请选择 full 或 lora。",
+    ),
+    "problem.bad_changes": (
+        "“{given}” is not of the form NAME: VALUE, NAME: VALUE.",
+        "“{given}”不是“名称: 值, 名称: 值”的形式。",
+    ),
     "problem.not_host": (
         "“{given}” is no name or address of a machine.",
         "“{given}”不是机器名或地址。",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+import yaml
 
 from studio.actions.checkpoints import Checkpoint, delete_checkpoint, list_checkpoints
 from studio.actions.queue import cpu_runs, hold_run, move_run, set_cpu_runs
@@ -14,6 +15,7 @@ from studio.actions.resume import resume_run
 from studio.actions.runs import list_runs, request_of
 from studio.actions.train import free_name
 from studio.core.runs import RunView
+from studio.errors import Problem, RequestRefused
 from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.run_card import card_box, chart_box, log_box, run_marker
@@ -39,6 +41,7 @@ class RunParts:
 
     run: Any
     checkpoint: Any
+    changes: Any
     resume: Any
     drop: Any
     mend: Any
@@ -61,6 +64,18 @@ def build_runs(words: Words) -> RunParts:
             )
             for name in ("run", "checkpoint")
         )
+    changes = words.on(
+        gr.Textbox(
+            "",
+            label=say("train.changes"),
+            info=say("train.changes.help"),
+            placeholder="max_steps: 400, learning_rate: 1e-4",
+            max_lines=1,
+            elem_id="train-changes",
+        ),
+        label="train.changes",
+        info="train.changes.help",
+    )
     with gr.Row(elem_classes="actions"):
         resume = words.button("train.resume", "train-resume", size="sm")
         drop = words.button("train.checkpoint.delete", "train-checkpoint-delete", size="sm")
@@ -89,7 +104,9 @@ def build_runs(words: Words) -> RunParts:
     gr.HTML(log_box("run"), elem_classes="plain", elem_id="train-log")
     visualdl = words.button("train.visualdl", "train-visualdl", size="sm")
     opened = gr.HTML(elem_classes="plain", elem_id="train-visualdl-told")
-    return RunParts(run, checkpoint, resume, drop, mend, clone, queueing, at_once, current, chart, visualdl, opened)
+    return RunParts(
+        run, checkpoint, changes, resume, drop, mend, clone, queueing, at_once, current, chart, visualdl, opened
+    )
 
 
 def wire_runs(
@@ -114,8 +131,8 @@ def wire_runs(
         show_progress="hidden",
     )
     parts.resume.click(
-        lambda picked, step, spoken: _resume(home, picked, step, spoken),
-        [run, checkpoint, language],
+        lambda picked, step, changes, spoken: _resume(home, picked, step, changes, spoken),
+        [run, checkpoint, parts.changes, language],
         told,
         trigger_mode="once",
     )
@@ -193,11 +210,21 @@ def _delete_checkpoint(home: Home, run: str | None, step: int | None, language: 
     return told, _checkpoints(home, run, None, language)
 
 
-def _resume(home: Home, run: str | None, step: int | None, language: str) -> str:
+def _resume(home: Home, run: str | None, step: int | None, changes: str, language: str) -> str:
     if not run:
         return notice(say("train.no_run", language))
-    view, failed = attempt(lambda: resume_run(home, run, None if step in (None, NEWEST) else step), language)
+    wanted = None if step in (None, NEWEST) else step
+    view, failed = attempt(lambda: resume_run(home, run, wanted, _read_changes(changes)), language)
     return failed or notice(say("train.resumed", language, run=view.name, step=view.step), "good")
+
+
+def _read_changes(text: str) -> dict[str, object]:
+    """`KEY: VALUE, KEY: VALUE`. Raises RequestRefused."""
+    try:
+        changes: Any = yaml.safe_load(f"{{{text}}}")
+    except yaml.YAMLError as error:
+        raise RequestRefused([Problem("changes", "bad_changes", {"given": text})]) from error
+    return {str(key): value for key, value in changes.items()}
 
 
 def _queuer(home: Home, change: Callable[[Home, str], RunView]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 import yaml
 
-from studio.core.options import METHODS, OPTIONS, STAGES, OptionSpec
+from studio.core.options import METHODS, OPTIONS, TEXT_STAGES, OptionSpec
 from studio.core.paddleformers.arguments import find_arguments
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused
@@ -47,7 +47,7 @@ def build_form(request: TrainRequest, words: Words) -> tuple[dict[str, Any], dic
         info="train.model.help",
     )
     with gr.Row(elem_classes="fields"):
-        for name, choices, value in (("stage", STAGES, request.stage), ("method", METHODS, request.method)):
+        for name, choices, value in (("stage", TEXT_STAGES, request.stage), ("method", METHODS, request.method)):
             keep(
                 name,
                 gr.Dropdown(

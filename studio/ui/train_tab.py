@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from studio.actions.datasets import list_datasets
-from studio.actions.models import list_adapters, list_models
+from studio.actions.models import list_adapters, list_models, list_stages
 from studio.actions.runs import stop_run
 from studio.actions.train import default_request, free_name, preview_run, start_run
 from studio.core.options import OPTIONS
@@ -77,6 +77,12 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         visible_options,
         [inputs["stage"], inputs["method"]],
         [inputs["adapter"], *groups.values(), *(inputs[f"option.{spec.name}"] for spec in OPTIONS)],
+        show_progress="hidden",
+    )
+    inputs["model"].change(
+        lambda model, stage: gr.update(choices=list_stages(model or ""), value=stage),
+        [inputs["model"], inputs["stage"]],
+        inputs["stage"],
         show_progress="hidden",
     )
     chosen = [inputs[name] for name in ("model", "adapter", "datasets", "eval_dataset")]

@@ -55,7 +55,7 @@ def test_a_file_from_elsewhere_is_copied_under_the_chosen_name(home: Home, tmp_p
     source = tmp_path / "My Data.JSONL.gz"
     source.write_bytes(gzip.compress(json.dumps(GOOD).encode()))
     added = add_dataset(home, source, "mine")
-    assert (added.file, added.rows, added.stages) == ("mine.jsonl.gz", 1, ("SFT",))
+    assert (added.file, added.rows, added.stages[0]) == ("mine.jsonl.gz", 1, "SFT")
     assert (home.data / "mine.jsonl.gz").read_bytes() == source.read_bytes()
 
 
@@ -230,3 +230,20 @@ def test_the_demo_data_is_whole_distinct_and_in_every_promised_format() -> None:
         assert len(questions) == len(set(questions)) >= least
     trained = {json.dumps(row) for row in read_page(demo, "medical_zh", 1, 1000).rows}
     assert not trained & {json.dumps(row) for row in read_page(demo, "medical_zh_eval", 1, 1000).rows}
+
+
+def test_images_that_are_not_there_are_faulty_rows_of_the_stage_that_sees(home: Home, tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "<image>?"}, {"role": "assistant", "content": "A rash."}]
+    rows = [{"messages": turns, "images": [name]} for name in ("here.png", "gone.png")]
+    write_jsonl(home.data / "seen.jsonl", [*rows])
+    (home.data / "here.png").touch()
+    add_dataset(home, home.data / "seen.jsonl", "seen")
+    target = tmp_path / "train.jsonl"
+    with pytest.raises(StudioError, match="faulty_row") as caught:
+        prepare_data(home, ["seen"], "VL-SFT", target)
+    assert caught.value.values["fault"] == "media_missing"
+    (made,) = prepare_data(home, ["seen"], "VL-SFT", target, drop_faulty=True)
+    assert (made["rows"], made["dropped"]) == (1, 1)
+    assert json.loads(target.read_text())["images"] == [str(home.data / "here.png")]
+    # Other stages train on the words alone.
+    assert prepare_data(home, ["seen"], "SFT", target)[0]["rows"] == 2

@@ -140,7 +140,7 @@ def test_a_dataset_that_does_not_fit_the_stage_is_refused(home: Home) -> None:
     with pytest.raises(RequestRefused) as caught:
         start_run(home, a_request(home, stage="DPO"))
     (problem,) = caught.value.problems
-    assert (problem.code, problem.values["fits"]) == ("dataset_wrong_stage", "SFT")
+    assert (problem.code, problem.values["fits"]) == ("dataset_wrong_stage", "SFT, VL-SFT")
 
 
 def test_a_name_can_be_taken_once(home: Home, fake_engine: FakeEngine) -> None:

@@ -1,19 +1,23 @@
 """Every fix: the engine without it fails as its docstring says, and with it works."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from studio.actions.datasets import add_dataset
 from studio.actions.export import ExportView, start_export, wait_export
-from studio.actions.runs import RunView, read_chart, read_log
-from studio.actions.train import prepare_run, request_from_keys
+from studio.actions.runs import RunView, find_run, read_chart, read_log
+from studio.actions.train import free_name, prepare_run, preview_run, request_from_keys
 from studio.jobs.launch import free_port
 from studio.stores.home import Home
+from studio.stores.models import is_model
 from tests.conftest import write_jsonl
 from tests.engine.conftest import SHORT, Train, fed_rows, in_engine
 
@@ -233,6 +237,48 @@ def test_system_prompts(engine_home: Home, skip: Skip, tmp_path: Path) -> None:
     skip("")
     (tmp_path / "with").mkdir()
     assert len(fed_rows(engine_home, tmp_path / "with", "with_system", num_train_epochs=2)) == 16
+
+
+def run_on_two_machines(home: Home, folder: Path, **keys: Any) -> tuple[str, list[int]]:
+    """Prepare a run for two machines and paste the previewed commands of both, one CPU process each.
+
+    Only the address is another than a person may give. Returns the run, and how the commands ended.
+    """
+    asked = {"machines": 2, "master_addr": "first-machine", "master_port": free_port()}
+    request = request_from_keys(home, {**SHORT, **keys, **asked, "name": free_name(home, "two-machines")})
+    preview = preview_run(home, request)
+    assert preview.problems == []
+    view = prepare_run(home, request)
+    _, first, second = preview.command.splitlines()
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    env = {"PATH": path, "HOME": str(folder), "PADDLEFORMERS_DIST_LOG": str(folder / "ranks")}
+    env |= {SKIP: os.environ.get(SKIP, "")}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    processes = [
+        subprocess.Popen(
+            ["bash", "-c", text.replace("first-machine", "127.0.0.1")], env=env, start_new_session=True, **quiet
+        )
+        for text in (first, second.removeprefix("# 2: "))
+    ]
+    try:
+        return view.run, [process.wait(120) for process in processes]
+    finally:
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_shared_folder(engine_home: Home, train: Train, skip: Skip, tmp_path: Path) -> None:
+    keys = {"max_steps": 3, "learning_rate": 1e-3, "warmup_steps": 0}
+    skip("shared_folder")
+    assert run_on_two_machines(engine_home, tmp_path / "without", **keys)[1] != [0, 0]
+    skip("")
+    run, ended = run_on_two_machines(engine_home, tmp_path / "with", **keys, per_device_train_batch_size=8)
+    assert ended == [0, 0]
+    together = read_chart(engine_home, run).series["loss"][1]
+    alone = losses(engine_home, train(**keys, per_device_train_batch_size=16))
+    assert together == pytest.approx(alone, rel=1e-3)
+    assert is_model(Path(find_run(engine_home, run).path))
 
 
 # Tells of each variable that is new in the environment.

@@ -11,7 +11,7 @@ from typing import Any
 
 from studio.core.command import Command
 from studio.core.devices import Devices, asked_devices, count_copies
-from studio.core.options import OPTIONS, OptionValue, list_names
+from studio.core.options import OPTIONS, VISION_STAGES, OptionValue, list_names
 
 NAME = "paddleformers"
 # What runs one process of the engine, and what asks its parser only.
@@ -121,6 +121,8 @@ def engine_config(
         }
     )
     config.update(_parallel_keys(options))
+    if stage in VISION_STAGES:
+        config.update(_vision_keys(options))
     if method == "lora" and files.adapter:
         config["lora_path"] = files.adapter
     if len(files.train_data) == 1:
@@ -152,6 +154,17 @@ def _parallel_keys(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]
         # Over all devices that are left.
         del keys["sharding_parallel_size"]
     return keys
+
+
+def _vision_keys(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """What a model that sees needs: only the engine's own templates know how to place images."""
+    frozen = [name for name in ("freeze_vision", "freeze_aligner", "freeze_llm") if options[name]]
+    return {
+        "template_backend": "custom",
+        "template": options["vision_template"],
+        "truncate_packing": False,
+        "freeze_config": " ".join(frozen),
+    }
 
 
 def _weights(options: Mapping[str, OptionValue], files: int) -> list[str]:
