@@ -88,10 +88,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "queue.place": ("place {place} in the queue", "队列第 {place} 位"),
     "queue.held": ("held, at place {place} of the queue", "已暂缓，队列第 {place} 位"),
     "queue.panel": ("Queue", "队列"),
-    "queue.help": (
-        "For the chosen run while it waits. On a CPU one run works at a time.",
-        "对所选的排队运行生效。CPU 上同时只运行一个。",
-    ),
+    "queue.help": ("For the chosen run, while it waits.", "用于排队中的所选运行。"),
+    "reduce.panel": ("Take less memory", "减少内存占用"),
     "queue.cpu_runs": ("CPU runs at once", "CPU 同时运行数"),
     "queue.cpu_runs.help": (
         "More than one share the cores, and each takes its own memory.",

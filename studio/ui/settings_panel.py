@@ -61,9 +61,10 @@ def build_settings(words: Words) -> SettingsParts:
     return SettingsParts(file, imported, name, keep, forget, told)
 
 
-def build_reductions() -> dict[str, Any]:
+def build_reductions(words: Words) -> dict[str, Any]:
     """A button for each way to take less memory; those that save nothing are not shown."""
-    with gr.Row(elem_classes="actions"):
+    panel = words.on(gr.Accordion(say("reduce.panel"), open=False), label="reduce.panel")
+    with panel, gr.Row(elem_classes="actions"):
         return {
             name: gr.Button(name, size="sm", visible=False, elem_id=f"train-reduce-{name}") for name in REDUCTIONS
         }

@@ -42,12 +42,12 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
             settings = build_settings(words)
         with gr.Column(scale=6, min_width=340, elem_classes="side"):
             problems = gr.HTML(elem_classes="plain", elem_id="train-problems")
-            reductions = build_reductions()
             with gr.Row(elem_classes="actions"):
                 start = words.button("train.start", "train-start", variant="primary")
                 stop = words.button("train.stop", "train-stop")
                 now = words.button("train.stop_now", "train-stop-now", variant="stop")
             told = gr.HTML(elem_classes="plain", elem_id="train-told")
+            reductions = build_reductions(words)
             with words.on(gr.Accordion(say("train.command"), open=False), label="train.command"):
                 command = gr.Code(
                     language="shell", show_label=False, elem_id="train-command", lines=2, wrap_lines=True

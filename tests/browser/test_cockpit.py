@@ -74,6 +74,7 @@ def test_a_click_takes_less_memory_with_the_same_steps(page: Page) -> None:
     problems = page.locator("#train-problems")
     expect(problems).to_contain_text("of memory: weights")
     steps = problems.inner_text().splitlines()[-2:]
+    unfold(page, "Take less memory")
     button = page.locator("#train-reduce-single_rows")
     expect(button).to_contain_text("One row at a time: −0.")
     button.click()
