@@ -1,5 +1,6 @@
 """Merge a LoRA run into its base, and prove the result."""
 
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -120,9 +121,11 @@ def view_export(home: Home, job: Path) -> ExportView:
 
 def _steps(base: str, adapter: Path, job: Path, target: Path, device: str) -> list[Step]:
     merged = job / "adapter" / "export"
-    merge = launch_command(
-        "export", sys.executable, str(job / "export.yaml"), Devices(device), str(job), str(job / "ranks")
-    )
+    # One process on a CPU; on GPUs whatever the studio was given.
+    ids = ("0",) if device == "cpu" else ()
+    ranks, path = str(job / "ranks"), os.environ.get("PATH", "")
+    config = str(job / "export.yaml")
+    merge = launch_command("export", sys.executable, config, Devices(device, ids), str(job), ranks, path)
     prove = Command(
         (
             *(sys.executable, "-m", "studio.engine.prove", "--base", base, "--adapter", str(adapter)),

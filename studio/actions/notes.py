@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 
 from studio.actions.training_data import HeldOut, count_rows
+from studio.core.devices import asked_devices, named_devices
 from studio.core.estimates import DiskEstimate, MemoryEstimate, estimate_disk, estimate_memory
 from studio.core.model_check import ModelFacts
 from studio.core.options import OptionValue
@@ -15,6 +16,7 @@ from studio.core.problems import checked_extra, checked_options
 from studio.core.reductions import Reduction, find_reductions
 from studio.core.request import TrainRequest
 from studio.errors import Problem
+from studio.jobs.gpus import free_gpu_bytes, visible_gpus
 from studio.stores.home import Home
 from studio.stores.models import read_adapter, read_model
 
@@ -112,8 +114,18 @@ def _memory_notes(
     values: dict[str, object] = {part: f"{getattr(said, part) / 1e9:.2f}" for part in parts}
     values |= {"parameters": f"{said.parameters / 1e6:,.1f}", "trainable": f"{said.trainable / 1e6:,.2f}"}
     notes = [Problem("memory", "memory_estimate", values)]
-    free = psutil.virtual_memory().available
-    if options["device"] == "cpu" and said.total > free:
-        values = {"total": f"{said.total / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
-        notes.append(Problem("memory", "memory_too_small", values))
+    for device, needed, free in _devices_of(options, said):
+        verdict = "memory_fits" if needed <= free else "memory_too_small"
+        values = {"device": device, "needed": f"{needed / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
+        notes.append(Problem("memory", verdict, values))
     return notes
+
+
+def _devices_of(options: Mapping[str, OptionValue], said: MemoryEstimate) -> list[tuple[str, int, int]]:
+    """Of each device that a run may use: its name, the bytes that it needs there, and those that are free."""
+    devices = asked_devices(options)
+    if devices.kind == "cpu":
+        return [("CPU", said.total * len(devices.ids), psutil.virtual_memory().available)]
+    free = free_gpu_bytes()
+    names = named_devices(options) or visible_gpus() or free
+    return [(f"GPU {name}", said.total, free[name]) for name in names if name in free]

@@ -6,13 +6,10 @@ from pathlib import Path
 from studio.actions.runs import view_run
 from studio.core.runs import RunView
 from studio.errors import StudioError
-from studio.jobs.devices import read_claim, read_limit, set_limit
+from studio.jobs.devices import MOST_AT_ONCE, read_claim, read_limit, set_limit
 from studio.jobs.queue import hold, move
 from studio.stores.home import Home
 from studio.stores.runs import RunPaths, find_run_folder
-
-# More at once than this is a slip of the finger.
-MOST_AT_ONCE = 64
 
 
 def hold_run(home: Home, run: str, held: bool) -> RunView:

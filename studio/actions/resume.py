@@ -20,7 +20,7 @@ from studio.jobs.launch import Step, start_job
 from studio.jobs.warm import supervise_warm
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
-from studio.stores.runs import JobPaths, RunPaths, find_resumable, find_run_folder, read_json
+from studio.stores.runs import JobPaths, RunPaths, find_resumable, find_run_folder, newest_resumable, read_json
 
 # What may be another when a run goes on; anything else would make another model or other data of it.
 CHANGEABLE = (
@@ -53,7 +53,8 @@ def resume_run(
     known = find_resumable(folder)
     if not known:
         raise StudioError("no_checkpoint", "run", run=view.run)
-    step = known[-1] if checkpoint is None else checkpoint
+    # Of two branches the one that was written last, which need not be the one that got further.
+    step = newest_resumable(folder) if checkpoint is None else checkpoint
     if step not in known:
         raise NotFound("unknown_checkpoint", "checkpoint", given=step, known=", ".join(map(str, known)))
     config = yaml.safe_load(paths.config.read_text(encoding="utf-8"))

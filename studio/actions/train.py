@@ -1,6 +1,7 @@
 """Ask for a run, see the command, start it."""
 
 import json
+import os
 import platform
 import pprint
 import re
@@ -22,10 +23,10 @@ from studio.actions.notes import count_held_out, estimate_run_disk, find_notes
 from studio.actions.runs import RunView, view_run
 from studio.actions.training_data import HeldOut, count_rows, find_data_problems, prepare_data
 from studio.core.command import Command
-from studio.core.devices import asked_devices
+from studio.core.devices import asked_devices, named_devices
 from studio.core.imports import ImportedKey, imported_keys, translate_config
 from studio.core.model_check import ModelFacts
-from studio.core.options import OPTIONS_BY_NAME, OptionValue, default_options, list_names
+from studio.core.options import OPTIONS_BY_NAME, OptionValue, default_options
 from studio.core.paddleformers.config import (
     DEVICE_VARIABLE,
     REQUEST_KEYS,
@@ -40,6 +41,7 @@ from studio.core.problems import MachineFacts, checked_extra, checked_options, f
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused, StudioError
 from studio.jobs.devices import Claim
+from studio.jobs.gpus import visible_gpus
 from studio.jobs.launch import CHECKOUT, Step, is_port_free, start_job
 from studio.jobs.warm import parse_warm, supervise_warm
 from studio.stores.atomic import write_json, write_text
@@ -263,7 +265,7 @@ def find_request_problems(home: Home, request: TrainRequest, model: ModelFacts |
         model_files=model_files(Path(request.model)) if request.model else None,
         model=model or _read_model(request),
         taken_names=frozenset(folder.name for folder in find_run_folders(home)),
-        gpus=_count_gpus(),
+        gpus=visible_gpus(),
         adapter=read_adapter(Path(request.adapter)) if request.adapter else None,
     )
     problems = find_problems(request, facts)
@@ -333,6 +335,7 @@ def _plan(home: Home, request: TrainRequest) -> _Plan:
         # The engine writes estimation files into its working directory; they belong to the run.
         str(paths.job),
         str(paths.job / "ranks"),
+        os.environ.get("PATH", ""),
     )
     return _Plan(config, command, paths, options)
 
@@ -407,14 +410,8 @@ def _claim(home: Home, options: Mapping[str, OptionValue]) -> Claim:
     """What a run takes for itself: some GPUs, or a place on the CPU, whose processes count as one."""
     if options["device"] == "cpu":
         return Claim(home.pool("cpu"))
-    named = list_names(str(options["device_ids"]))
-    names = tuple(named or (str(number) for number in range(_count_gpus())))
+    names = named_devices(options) or visible_gpus()
     return Claim(home.pool("gpu"), int(options["device_count"]), names, DEVICE_VARIABLE)
-
-
-def _count_gpus() -> int:
-    """NVIDIA devices, as the driver lists them; asking needs no library and no process."""
-    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
 
 
 def _model_path(home: Home, given: str) -> Path:

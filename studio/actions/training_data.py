@@ -57,6 +57,8 @@ def prepare_data(
         for name in names:
             chosen = held_out.pick(name, _sound_rows(home, name)) if held_out else set[int]()
             sources.append(_write_rows(home, name, stage, (file, other), chosen, drop_faulty))
+        if not any(source["rows"] > source.get("held_out", 0) for source in sources):
+            raise StudioError("nothing_left", "datasets", given=", ".join(names))
     return sources
 
 

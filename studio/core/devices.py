@@ -1,6 +1,6 @@
 """On which devices and machines a run works, and how its work is divided among them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from studio.core.options import OptionValue, list_names
@@ -27,9 +27,15 @@ class Devices:
 def asked_devices(options: Mapping[str, OptionValue]) -> Devices:
     """The devices of checked options; where any will do, the first ones stand for them."""
     count = int(options["device_count"])
-    ids = tuple(list_names(str(options["device_ids"]))) or tuple(str(number) for number in range(count))
+    ids = named_devices(options) or tuple(str(number) for number in range(count))
     kind, master = str(options["device"]), str(options["master_addr"])
     return Devices(kind, ids, int(options["machines"]), master, int(options["master_port"]))
+
+
+def named_devices(options: Mapping[str, OptionValue]) -> tuple[str, ...]:
+    """The numbers of the devices that were asked for by number; `00` is 0."""
+    names = list_names(str(options["device_ids"]))
+    return tuple(str(int(name)) if name.isdecimal() else name for name in names)
 
 
 def count_copies(options: Mapping[str, OptionValue]) -> int:
@@ -38,22 +44,25 @@ def count_copies(options: Mapping[str, OptionValue]) -> int:
     return max(1, asked_devices(options).total // parts)
 
 
-def device_problems(options: Mapping[str, OptionValue], gpus: int) -> Iterator[Problem]:
-    """Why these devices cannot work together; `gpus` are those of this machine."""
+def device_problems(options: Mapping[str, OptionValue], gpus: Sequence[str]) -> Iterator[Problem]:
+    """Why these devices cannot work together; `gpus` are the numbers of those that the studio may use."""
     devices = asked_devices(options)
-    named = list_names(str(options["device_ids"]))
+    named = named_devices(options)
     tensor, pipeline = int(options["tensor_model_parallel_size"]), int(options["pipeline_model_parallel_size"])
     sharding = max(1, int(options["sharding_parallel_size"])) if options["sharding"] != "none" else 1
     if named and len(named) != int(options["device_count"]):
         yield Problem("device_ids", "device_ids_count", {"count": len(named), "devices": options["device_count"]})
+    if len(set(named)) < len(named):
+        yield Problem("device_ids", "device_named_twice", {"given": ", ".join(named)})
     if devices.kind == "gpu":
-        unknown = [name for name in named if not name.isdecimal() or int(name) >= gpus]
-        if gpus == 0:
+        unknown = [name for name in named if name not in gpus]
+        if not gpus:
             yield Problem("device", "no_gpu")
         elif unknown:
-            yield Problem("device_ids", "unknown_device", {"given": ", ".join(unknown), "last": gpus - 1})
-        elif len(devices.ids) > gpus:
-            yield Problem("device_count", "too_few_gpus", {"given": len(devices.ids), "gpus": gpus})
+            known = ", ".join(gpus)
+            yield Problem("device_ids", "unknown_device", {"given": ", ".join(unknown), "known": known})
+        elif len(devices.ids) > len(gpus):
+            yield Problem("device_count", "too_few_gpus", {"given": len(devices.ids), "gpus": len(gpus)})
     elif tensor * pipeline > 1 or sharding > 1:
         yield Problem("tensor_model_parallel_size", "parts_need_gpus")
     if devices.total % (tensor * pipeline * sharding):

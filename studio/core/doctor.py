@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
+from studio.core.formats import MEDIA_MARKS
 from studio.core.rows import Row
 
 # In the order in which they are told.
@@ -66,7 +67,7 @@ def row_key(row: Row) -> bytes:
 
 def question_key(row: Row) -> bytes:
     """The same for two rows that ask the same, whatever the answer; a text is its own question."""
-    said = [(role, text) for role, text in _said(row) if role in ("user", "text")]
+    said = [(role, text) for role, text in _said(row) if role in ("user", "text", *MEDIA_MARKS)]
     return _digest(text.strip() for _, text in said)
 
 
@@ -160,6 +161,9 @@ def _said(row: Row) -> Iterator[tuple[str, str]]:
         yield "text", row.text
     for turn in (*row.turns, *row.chosen, *row.rejected):
         yield turn.role, turn.content
+    for role in MEDIA_MARKS:
+        for file in getattr(row, role):
+            yield role, file
 
 
 def _shingles(row: Row) -> list[bytes]:

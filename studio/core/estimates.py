@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from studio.core.devices import asked_devices, count_copies
 from studio.core.model_check import EMBEDDING, ModelFacts
-from studio.core.options import OptionValue, list_names
+from studio.core.options import PREFERENCE_STAGES, OptionValue, list_names
 from studio.core.trainable import LAYER, choose_trainable, is_in
 
 # What the engine's process takes before it has loaded a model: measured, on a CPU.
@@ -59,9 +60,8 @@ def estimate_memory(
     method: str,
     options: Mapping[str, OptionValue],
     extra: Mapping[str, Any],
-    longest: int | None = None,
 ) -> MemoryEstimate | None:
-    """The memory of one device; `longest` is the longest row in tokens, where it is shorter than `max_seq_len`.
+    """The memory of one device.
 
     None for a folder whose config or weights do not say its sizes.
     """
@@ -76,25 +76,35 @@ def estimate_memory(
     own = trainable * FLOAT_BYTES if method == "lora" else 0
     master = trainable * FLOAT_BYTES if precision != "float32" else 0
     # DPO compares with the model as it was; with LoRA that is the base without its adapter.
-    reference = base if stage == "DPO" and method != "lora" else 0
-    rows = int(options["per_device_train_batch_size"]) * (2 if stage == "DPO" else 1)
+    reference = base if stage in PREFERENCE_STAGES and method != "lora" else 0
+    rows = int(options["per_device_train_batch_size"]) * (2 if stage in PREFERENCE_STAGES else 1)
     length = int(options["max_seq_len"])
-    if longest and not options["packing"]:
-        length = min(length, longest)
     recomputed = str(extra.get("recompute_granularity", "")).lower() == "full"
     half = 1 if precision == "float32" else 2
     on_cpu = str(options["device"]) == "cpu"
+    parts, shards = _parts(options)
+    stage_of = {"none": 0, "stage1": 1, "stage2": 2, "stage3": 3}[str(options["sharding"])]
     return MemoryEstimate(
         parameters,
         trainable,
-        int(base + own + reference),
-        trainable * FLOAT_BYTES,
-        trainable * ADAM_BYTES + master,
-        _activations(sizes, rows, length, on_cpu, recomputed) // half,
+        int(base + own + reference) // parts // (shards if stage_of == 3 else 1),
+        trainable * FLOAT_BYTES // parts // (shards if stage_of >= 2 else 1),
+        (trainable * ADAM_BYTES + master) // parts // (shards if stage_of >= 1 else 1),
+        _activations(sizes, rows, length, on_cpu, recomputed) // half // parts,
         # While they are loaded and saved, the weights are there twice; of a GPU's weights in the machine's memory.
         int(base) if on_cpu else 0,
         PROCESS_BYTES,
     )
+
+
+def _parts(options: Mapping[str, OptionValue]) -> tuple[int, int]:
+    """Over how many devices a model is divided, and over how many of its copies what is sharded is (ZeRO:
+    Rajbhandari et al. 2020; stage 1 the optimiser, 2 gradients too, 3 weights too). Copies on a CPU share nothing.
+    """
+    if options["device"] == "cpu" or asked_devices(options).total == 1:
+        return 1, 1
+    copies = count_copies(options)
+    return asked_devices(options).total // copies, int(options["sharding_parallel_size"]) or copies
 
 
 def estimate_disk(model: ModelFacts, method: str, options: Mapping[str, OptionValue], steps: int) -> DiskEstimate:

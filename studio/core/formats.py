@@ -20,7 +20,7 @@ STAGES_OF: Mapping[str, tuple[str, ...]] = {
     "messages": ("SFT", "VL-SFT"),
     "erniekit_sft": ("SFT",),
     "erniekit_dpo": ("DPO",),
-    "preference": ("DPO",),
+    "preference": ("DPO", "VL-DPO"),
     # PaddleFormers 1.2 has no KTO stage.
     "kto": (),
     "text": ("PT",),

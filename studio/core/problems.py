@@ -37,7 +37,7 @@ class MachineFacts:
     model_files: frozenset[str] | None
     taken_names: frozenset[str]
     model: ModelFacts | None = None
-    gpus: int = 0
+    gpus: tuple[str, ...] = ()
     # The config of the adapter that was asked for; None where there is none.
     adapter: Mapping[str, Any] | None = None
 
@@ -45,7 +45,7 @@ class MachineFacts:
 def find_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:
     """Return all problems of a request at once, so nobody fixes them one click at a time.
 
-    Data files are judged apart, by `studio.actions.datasets.find_data_problems`.
+    Data files are judged apart, by `studio.actions.training_data.find_data_problems`.
     """
     return [
         *_model_problems(request, facts),
@@ -112,8 +112,12 @@ def _vision_problems(request: TrainRequest, facts: MachineFacts) -> Iterator[Pro
         yield Problem("device", "stage_needs_gpu", {"given": request.stage})
     if request.method == "freeze":
         yield Problem("method", "vision_freezes_parts")
-    if request.options.get("freeze_llm") and request.method == "lora":
+    if request.stage == "VL-SFT" and request.method == "lora" and _is_on(request, "freeze_llm"):
         yield Problem("freeze_llm", "nothing_to_train")
+
+
+def _is_on(request: TrainRequest, name: str) -> bool:
+    return read_option(OPTIONS_BY_NAME[name], request.options.get(name, False)) is True
 
 
 def _choice_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]:

@@ -1,7 +1,7 @@
 """Watchdogs over a run: what is logged says whether going on makes sense."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,18 +61,18 @@ class Watch:
 
     def recall(self, step: int, loss: float) -> bool:
         """Whether an evaluation is the best so far; then it is remembered."""
-        if loss >= self.best_loss:
+        # Not the other way round: a loss that is no number is no best.
+        if not loss < self.best_loss:
             return False
         self.best_step, self.best_loss = step, loss
         return True
 
 
-def outdated_checkpoints(steps: Sequence[int], keep: int, interval: int, best: int | None) -> list[int]:
-    """Which checkpoints go, of which the newest was just written.
+def outdated_checkpoints(steps: Iterable[int], resumable: Collection[int], best: int | None) -> list[int]:
+    """Which checkpoints that load go, of which the newest was just written.
 
-    Of those saved every `interval` steps the newest `keep` stay (0: all), and of the others the best.
+    The engine counts only those that training can go on from; the others stay as long as these do, and the best.
     """
     ordered = sorted(steps)
-    regular = [step for step in ordered if interval > 0 and step % interval == 0]
-    kept = {best, *ordered[-1:], *(regular[-keep:] if keep > 0 else regular)}
+    kept = {best, *ordered[-1:], *resumable}
     return [step for step in ordered if step not in kept]

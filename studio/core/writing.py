@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from studio.core.formats import ANSWERING, MEDIA_MARKS
-from studio.core.options import VISION_STAGES
+from studio.core.options import PREFERENCE_STAGES, VISION_STAGES
 from studio.core.rows import Row, Turn
 
 # As the engine tells an address from a path.
@@ -22,7 +22,7 @@ def engine_row(row: Row, stage: str) -> dict[str, Any]:
     if stage == "PT":
         return {"messages": [{"role": "assistant", "content": row.text or ""}]}
     written: dict[str, Any] = {"messages": [_message(turn) for turn in row.turns]}
-    if stage == "DPO":
+    if stage in PREFERENCE_STAGES:
         written["chosen_response"] = [_message(turn) for turn in row.chosen]
         written["rejected_response"] = [_message(turn) for turn in row.rejected]
     elif row.masked:
@@ -67,10 +67,16 @@ class TargetFormat:
     entry: Mapping[str, Any]
 
 
-def _split(row: Row) -> tuple[str, list[tuple[str, str]], str]:
-    """System prompt, whole exchanges, and the last question (empty in a row that ends with an answer)."""
+def _refuse_unwritable(row: Row) -> None:
     if row.text is not None:
         raise CannotWrite("no_turns")
+    if row.images or row.videos or row.audios:
+        raise CannotWrite("has_media")
+
+
+def _split(row: Row) -> tuple[str, list[tuple[str, str]], str]:
+    """System prompt, whole exchanges, and the last question (empty in a row that ends with an answer)."""
+    _refuse_unwritable(row)
     turns = list(row.turns)
     system = turns.pop(0).content if turns and turns[0].role == "system" else ""
     if any(turn.role in ("tool", "function") for turn in turns) or row.tools:
@@ -112,8 +118,7 @@ def _alpaca(row: Row) -> dict[str, Any]:
 
 
 def _chat(row: Row, column: str, names: Mapping[str, str], role: str, content: str) -> dict[str, Any]:
-    if row.text is not None:
-        raise CannotWrite("no_turns")
+    _refuse_unwritable(row)
     if row.masked:
         raise CannotWrite("has_masked_answers")
 
@@ -143,8 +148,7 @@ def _messages(row: Row) -> dict[str, Any]:
 
 def _paddleformers(row: Row) -> dict[str, Any]:
     """What the engine itself reads, as type `messages`."""
-    if row.text is not None:
-        raise CannotWrite("no_turns")
+    _refuse_unwritable(row)
     if row.desirable is not None:
         raise CannotWrite("has_labels")
     if any(turn.role == "function" for turn in row.turns):

@@ -27,6 +27,7 @@ from studio.engine.adjust import train_only, use_lora_settings
 from studio.engine.fixes import apply_fixes
 
 DISK_S = 10.0
+RESUMABLE = "checkpoint-"
 TOKENS_PER_S = "interval_tokens_per_second_per_device"
 
 
@@ -67,8 +68,9 @@ class StudioCallback(TrainerCallback):
         if state.is_world_process_zero:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = (self._folder / "metrics.jsonl").open("a", encoding="utf-8")
-            if state.global_step:
-                self._recall_best(state.global_step)
+        if state.global_step:
+            # Every rank judges evaluations, and all must judge alike.
+            self._recall_best(state.global_step)
         self._write("begin", state, total_steps=state.max_steps)
         self._enter("training", state)
 
@@ -123,11 +125,11 @@ class StudioCallback(TrainerCallback):
         """The engine counts only the checkpoints that resume; those that load are counted here."""
         if not state.is_world_process_zero:
             return
-        folder = self._folder.parent
-        limit, interval = args.save_total_limit or 0, args.save_hf_steps
-        found = {checkpoint_step(path.name): path for path in folder.iterdir()}
+        paths = list(self._folder.parent.iterdir())
+        found = {checkpoint_step(path.name): path for path in paths}
+        resumable = {int(path.name.removeprefix(RESUMABLE)) for path in paths if path.name.startswith(RESUMABLE)}
         steps = [step for step in found if step is not None]
-        for step in outdated_checkpoints(steps, limit, interval, self._watch.best_step):
+        for step in outdated_checkpoints(steps, resumable, self._watch.best_step):
             shutil.rmtree(found[step], ignore_errors=True)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -11,6 +11,8 @@ from studio.stores.atomic import write_text
 from studio.stores.runs import JobPaths, read_json
 
 LIMIT = "limit"
+# More at once than this is a slip of the finger.
+MOST_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class Claim:
         return not self.names or not other.names or not set(self.names).isdisjoint(other.names)
 
     def candidates(self) -> list[str]:
-        return list(self.names) or [str(number) for number in range(read_limit(self.pool))]
+        """Where no device is named, places enough for all that may work, also those of a limit that was higher."""
+        return list(self.names) or [str(number) for number in range(MOST_AT_ONCE)]
 
 
 def read_claim(folder: Path) -> Claim | None:
@@ -66,16 +69,24 @@ def take_devices(claim: Claim, held: ExitStack) -> dict[str, int]:
     claim.pool.mkdir(parents=True, exist_ok=True)
     with ExitStack() as trying:
         taken: dict[str, int] = {}
+        busy = 0
         for name in claim.candidates():
-            file = trying.enter_context((claim.pool / f"{name}.lock").open("w"))
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            taken[name] = file.fileno()
-            if len(taken) == claim.count:
-                held.enter_context(trying.pop_all())
-                return taken
+            path = claim.pool / f"{name}.lock"
+            if not claim.names and not path.exists() and len(taken) == claim.count:
+                break
+            with ExitStack() as looking:
+                file = looking.enter_context(path.open("w"))
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    busy += 1
+                    continue
+                if len(taken) < claim.count:
+                    taken[name] = file.fileno()
+                    trying.enter_context(looking.pop_all())
+        if len(taken) == claim.count and (claim.names or busy + claim.count <= read_limit(claim.pool)):
+            held.enter_context(trying.pop_all())
+            return taken
     return {}
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from studio.jobs.processes import is_alive
 from studio.stores.runs import JobPaths, read_json
 
+# Longer than `warm.ANSWER_S`, or a job that is being started would be taken for lost, and started again.
+STARTING_S = 50.0
+
 
 def job_state(folder: Path) -> dict[str, object]:
     """A job's state as it is: one whose processes are gone without a word is `lost`."""
@@ -16,8 +19,8 @@ def job_state(folder: Path) -> dict[str, object]:
         return state
     if is_alive(state.get("pid"), state.get("pid_started")):
         return state
-    # A supervisor takes a moment to write its first line.
-    if "supervisor_pid" not in state and time.time() - float(state.get("created_at", 0)) < 20:
+    # A supervisor takes a moment to write its first line; a warm engine is waited for before that.
+    if "supervisor_pid" not in state and time.time() - float(state.get("created_at", 0)) < STARTING_S:
         return state
     # It may have ended, in order, between the two looks.
     again = read_json(JobPaths(folder).state)

@@ -37,17 +37,8 @@ QUESTION_S = 5.0
 PARSE_S = 8.0
 # A job that wants others of these gets a process of its own.
 READ_AT_IMPORT = (
-    "FLAGS_",
-    "GLOG_",
-    "OMP_",
-    "MKL_",
-    "OPENBLAS_",
-    "CUDA_",
-    "PADDLE",
-    "PYTHON",
-    "LD_",
-    "HF_",
-    "TOKENIZERS_",
+    *("FLAGS_", "GLOG_", "OMP_", "MKL_", "OPENBLAS_", "CUDA_", "PADDLE", "PYTHON", "LD_", "HF_", "HUGGINGFACE"),
+    *("TOKENIZERS_", "TRANSFORMERS_", "MODELSCOPE_", "AISTUDIO_", "DATASET_", "MODEL_", "IMAGE_"),
 )
 
 
@@ -66,7 +57,7 @@ def serve(address: Path) -> NoReturn:
         listener.listen()
         while True:
             line, _ = listener.accept()
-            with line, contextlib.suppress(OSError, ValueError):
+            with line, contextlib.suppress(OSError, ValueError, KeyError):
                 line.settimeout(QUESTION_S)
                 with line.makefile("rw", encoding="utf-8") as talk:
                     question = json.loads(talk.readline() or "{}")
@@ -84,23 +75,21 @@ def _has_left(line: socket.socket) -> bool:
 def _answer(question: Mapping[str, Any], own: list[int]) -> dict[str, Any]:
     match question.get("do"):
         case "supervise":
-            _detach(Path(question["folder"]), question["env"], own)
-            return {"done": True}
+            return {"done": _detach(Path(question["folder"]), question["env"], own)}
         case "parse":
             return {"refused": _parse(question["config"])}
         case _:
             return {"done": False}
 
 
-def _detach(folder: Path, env: Mapping[str, str], own: list[int]) -> None:
+def _detach(folder: Path, env: Mapping[str, str], own: list[int]) -> bool:
     """Supervise a job in a process that is nobody's child, in the environment of whoever asked.
 
-    `own` are descriptors that it must not keep.
+    `own` are descriptors that it must not keep. Returns whether there is such a process.
     """
     child = os.fork()
     if child:
-        os.waitpid(child, 0)
-        return
+        return os.waitpid(child, 0)[1] == 0
     status = 1
     try:
         os.setsid()
@@ -192,7 +181,7 @@ def _become(argv: list[str], folder: str | None, env: Mapping[str, str], log: in
     if JOB_VARIABLE in env:
         _show_job(env[JOB_VARIABLE])
     os.environ.clear()
-    os.environ.update({**env, **_SET_BY_IMPORT})
+    os.environ.update({**_SET_BY_IMPORT, **env})
     os.dup2(log, 1)
     os.dup2(log, 2)
     if folder:

@@ -140,6 +140,14 @@ def find_resumable(folder: Path) -> list[int]:
     )
 
 
+def newest_resumable(folder: Path) -> int:
+    """The step of the checkpoint that was written last. Raises ValueError when there is none."""
+    signal = WHOLE_CHECKPOINT[0]
+    return max(
+        find_resumable(folder), key=lambda step: ((folder / f"checkpoint-{step}" / signal).stat().st_mtime, step)
+    )
+
+
 def checkpoint_folder(folder: Path, step: int | None) -> Path:
     """The folder of a checkpoint, or of the final weights for None. Raises NotFound."""
     if step is None:

@@ -317,6 +317,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "finding.identity": ("Chinese identity number", "身份证号码"),
     "finding.no_turns": ("plain text, no conversation", "纯文本，不是对话"),
     "finding.no_text": ("a conversation, no plain text", "对话，不是纯文本"),
+    "finding.has_media": (
+        "images or other files, for which the format has no place",
+        "含图像等文件，目标格式无法表达",
+    ),
     "finding.has_tools": ("tool calls, for which the format has no place", "含工具调用，目标格式无法表达"),
     "finding.has_labels": ("a label, for which the format has no place", "含标签，目标格式无法表达"),
     "finding.has_masked_answers": (

@@ -157,9 +157,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A checkpoint takes about {one} GB on the disk; with {kept} kept, the run takes up to {total} of {free} GB free.",
         "每个检查点约占磁盘 {one} GB；保留 {kept} 个时，该运行最多占用 {total} GB（剩余 {free} GB）。",
     ),
+    "problem.memory_fits": (
+        "{device}: {needed} GB needed, {free} GB free.",
+        "{device}：需要 {needed} GB，空闲 {free} GB。",
+    ),
     "problem.memory_too_small": (
-        "This run needs about {total} GB, and {free} GB are free. Take fewer rows at once, shorter rows, or LoRA.",
-        "该运行约需 {total} GB，而空闲内存为 {free} GB。请减少每批行数、缩短序列或改用 LoRA。",
+        "{device}: {needed} GB needed, and only {free} GB free. See “Take less memory”.",
+        "{device}：需要 {needed} GB，仅剩 {free} GB。请参见“减少内存占用”。",
     ),
     "problem.steps_mixed": (
         "{rows} rows are mixed by weights; the engine counts the steps when it starts.",
@@ -190,10 +194,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{count} GPUs are named for {devices} devices.",
         "指定了 {count} 个 GPU，而设备数为 {devices}。",
     ),
-    "problem.unknown_device": (
-        "There is no GPU {given}; they are numbered from 0 to {last}.",
-        "没有 GPU {given}；编号为 0 到 {last}。",
-    ),
+    "problem.unknown_device": ("There is no GPU {given}; there are {known}.", "没有 GPU {given}；可用：{known}。"),
+    "problem.device_named_twice": ("A GPU is named twice: {given}.", "重复指定了 GPU：{given}。"),
     "problem.too_few_gpus": (
         "{given} GPUs are asked for; this machine has {gpus}.",
         "请求 {given} 个 GPU，本机有 {gpus} 个。",

@@ -138,7 +138,7 @@ def wire_runs(
     )
     for name, button in parts.queueing.items():
         button.click(_queuer(home, QUEUE_CHANGES[name]), [run, language], told, show_progress="hidden")
-    page.load(lambda: str(cpu_runs(home)), None, parts.cpu_runs, show_progress="hidden")
+    gr.on([page.load, tab.select], lambda: str(cpu_runs(home)), None, parts.cpu_runs, show_progress="hidden")
     gr.on(
         [parts.cpu_runs.blur, parts.cpu_runs.submit],
         lambda given, spoken: _set_cpu_runs(home, given, spoken),

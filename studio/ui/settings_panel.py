@@ -129,9 +129,9 @@ def show_reductions(request: TrainRequest | None, language: str) -> list[Any]:
 
 def _reducer(form: TrainForm, name: str) -> Any:
     def reduce(values: Mapping[Any, Any]) -> Any:
-        request = read_request(form.inputs, values)
-        found = next((each for each in reduce_memory(request) if each.name == name), None)
-        return fill_form(form.inputs, found.request, request.name) if found else {}
+        request, failed = attempt(lambda: read_request(form.inputs, values), "en")
+        found = None if failed else next((each for each in reduce_memory(request) if each.name == name), None)
+        return fill_form(form.inputs, found.request, request.name) if found else gr.skip()
 
     return reduce
 

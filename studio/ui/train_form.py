@@ -56,6 +56,8 @@ def build_form(request: TrainRequest, words: Words) -> tuple[dict[str, Any], dic
                     label=say(f"train.{name}"),
                     info=say(f"train.{name}.help"),
                     elem_id=f"train-{name}",
+                    # What another model offers may still stand there; it is told as a problem, in words.
+                    allow_custom_value=True,
                 ),
                 info=f"train.{name}.help",
             )
@@ -198,7 +200,8 @@ def read_request(inputs: Mapping[str, Any], values: Mapping[Any, Any]) -> TrainR
         raise RequestRefused([Problem("extra", "bad_yaml", {"reason": type(extra).__name__})])
     return TrainRequest(
         model=(given["model"] or "").strip(),
-        adapter=(given["adapter"] or "").strip(),
+        # What is not shown is not asked for.
+        adapter=(given["adapter"] or "").strip() if given["method"] == "lora" else "",
         stage=given["stage"],
         method=given["method"],
         datasets=tuple(given["datasets"] or ()),

@@ -58,7 +58,7 @@ def test_bad_input_is_told_at_its_field_and_nothing_starts(page: Page, studio: S
 def test_data_problems_are_told_with_file_line_and_field(page: Page, studio: Studio) -> None:
     problems = page.locator("#train-problems")
     pick(page, "train-stage", "DPO")
-    expect(problems).to_contain_text("medical_zh (messages) does not fit DPO; it fits: SFT.")
+    expect(problems).to_contain_text("medical_zh (messages) does not fit DPO; it fits: SFT")
     pick(page, "train-stage", "SFT")
     file = studio.home.data / "medical_zh.jsonl"
     file.write_text('{"messages": [{"role": "user", "content": "x"}, {"role": "assistant"}]}\n')

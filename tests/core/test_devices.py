@@ -9,7 +9,8 @@ from studio.core.options import default_options
 
 
 def told(gpus: int = 8, **options: Any) -> list[str]:
-    return [problem.code for problem in device_problems({**default_options(), **options}, gpus)]
+    names = [str(number) for number in range(gpus)]
+    return [problem.code for problem in device_problems({**default_options(), **options}, names)]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,7 @@ def test_what_works_together_has_no_problem(options: dict[str, Any]) -> None:
         ({"device": "gpu", "device_count": 2, "device_ids": "1"}, "device_ids_count"),
         ({"device": "gpu", "device_ids": "8"}, "unknown_device"),
         ({"device": "gpu", "device_ids": "first"}, "unknown_device"),
+        ({"device": "gpu", "device_count": 2, "device_ids": "0,00"}, "device_named_twice"),
         ({"device_count": 2, "tensor_model_parallel_size": 2}, "parts_need_gpus"),
         ({"device": "gpu", "device_count": 6, "tensor_model_parallel_size": 4}, "parts_do_not_divide"),
         ({"device": "gpu", "device_count": 4, "sharding_parallel_size": 8}, "parts_do_not_divide"),

@@ -96,3 +96,20 @@ def test_a_checkpoint_of_an_adapter_holds_nothing_of_the_base() -> None:
     model = ModelFacts(SIZES, (), (), SHAPES)
     options = {**default_options(), "lora_rank": 4}
     assert estimate_disk(model, "lora", options, 5).checkpoint == 3 * 4 * 48 * (4 + 4 + 8)
+
+
+def test_several_gpus_divide_what_is_told_to_be_divided() -> None:
+    one = said(device="gpu")
+    four = {"device": "gpu", "device_count": 4}
+    shared = said(**four, sharding="stage2")
+    assert (shared.weights, shared.gradients, shared.optimizer) == (
+        one.weights,
+        one.gradients // 4,
+        one.optimizer // 4,
+    )
+    assert said(**four, sharding="stage3").weights == one.weights // 4
+    assert said(**four, sharding="none").optimizer == one.optimizer
+    split = said(**four, sharding="stage1", tensor_model_parallel_size=2)
+    assert (split.weights, split.optimizer) == (one.weights // 2, one.optimizer // 4)
+    # Copies on a CPU share nothing.
+    assert said(device_count=4).optimizer == said().optimizer

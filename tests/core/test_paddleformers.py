@@ -94,7 +94,9 @@ def test_an_export_loads_the_hook_too() -> None:
 
 
 def launched(devices: Devices) -> Command:
-    return launch_command("train", "/venv/bin/python", "/run/train.yaml", devices, "/run", "/run/ranks")
+    return launch_command(
+        "train", "/venv/bin/python", "/run/train.yaml", devices, "/run", "/run/ranks", "/usr/bin:/bin"
+    )
 
 
 def test_a_cpu_run_is_one_plain_process() -> None:
@@ -107,7 +109,7 @@ def test_a_gpu_run_is_the_engines_own_cli_with_its_logs_in_the_run() -> None:
     command = launched(Devices("gpu", ("1", "3")))
     assert command.argv[:3] == ("/venv/bin/python", "-m", "paddleformers.cli.cli")
     assert command.env == {
-        "PATH": "/venv/bin:/usr/local/bin:/usr/bin:/bin",
+        "PATH": "/venv/bin:/usr/bin:/bin",
         "PADDLEFORMERS_DIST_LOG": "/run/ranks",
         "CUDA_VISIBLE_DEVICES": "1,3",
     }

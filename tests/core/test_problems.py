@@ -71,7 +71,7 @@ def test_nonsense_in_an_option_that_does_not_apply_does_not_stand_in_the_way() -
 def test_a_gpu_is_not_promised_where_there_is_none() -> None:
     asked = a_request(options={"device": "gpu"})
     assert [p.code for p in find_problems(asked, facts())] == ["no_gpu"]
-    assert find_problems(asked, facts(gpus=1)) == []
+    assert find_problems(asked, facts(gpus=("0",))) == []
 
 
 def test_half_precision_on_a_cpu_is_refused() -> None:

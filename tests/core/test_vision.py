@@ -14,7 +14,7 @@ from studio.core.problems import MachineFacts, find_problems
 from studio.core.request import TrainRequest
 from studio.core.writing import engine_row, with_media_in
 
-RAW = {
+RAW: dict[str, Any] = {
     "messages": [
         {"role": "user", "content": "<image>What is on it?"},
         {"role": "assistant", "content": "A rash."},
@@ -60,7 +60,7 @@ def problems(config: dict[str, Any], **changes: Any) -> list[str]:
     options = {"device": "gpu", "compute_type": "bf16", **changes.pop("options", {})}
     request = TrainRequest("/m", stage="VL-SFT", datasets=("d",), name="r", options=options, **changes)
     files = frozenset({"config.json", "tokenizer_config.json", "model.safetensors"})
-    facts = MachineFacts(files, frozenset(), ModelFacts(config, (), (), {}), gpus=1)
+    facts = MachineFacts(files, frozenset(), ModelFacts(config, (), (), {}), gpus=("0",))
     return [problem.code for problem in find_problems(request, facts)]
 
 
@@ -80,3 +80,18 @@ def test_the_config_names_the_template_and_the_parts_that_stay() -> None:
     wanted = {"stage": "VL-SFT", "template_backend": "custom", "template": "qwen2_vl"}
     assert wanted.items() <= made.items()
     assert (made["freeze_config"], made["truncate_packing"]) == ("freeze_vision", False)
+    assert "freeze_config" not in engine_config("/m", "VL-DPO", "lora", options, {}, files)
+
+
+def test_pairs_of_answers_may_be_about_an_image() -> None:
+    raw = {
+        "messages": RAW["messages"][:1],
+        "images": RAW["images"],
+        "chosen": [{"role": "assistant", "content": "A rash."}],
+        "rejected": [{"role": "assistant", "content": "Nothing."}],
+    }
+    found = detect_format([raw])
+    assert found
+    written = engine_row(parse_row(raw, found.entry), "VL-DPO")
+    assert written["images"] == RAW["images"]
+    assert written["chosen_response"] == raw["chosen"]

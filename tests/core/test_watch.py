@@ -38,14 +38,21 @@ def test_patience_counts_evaluations_in_a_row_and_remembers_the_best() -> None:
     assert [free.see_evaluation(step, 2.0) for step in range(9)] == [None] * 9
 
 
-def test_of_the_checkpoints_the_newest_and_the_best_stay() -> None:
-    assert outdated_checkpoints([10, 20, 30], keep=2, interval=10, best=None) == [10]
-    assert outdated_checkpoints([10, 20, 30], keep=2, interval=10, best=10) == []
+def test_of_the_checkpoints_the_newest_the_best_and_those_to_go_on_from_stay() -> None:
+    assert outdated_checkpoints([10, 20, 30], {20, 30}, None) == [10]
+    assert outdated_checkpoints([10, 20, 30], {20, 30}, 10) == []
     # Saved as the best at its time, between two that are saved anyway.
-    assert outdated_checkpoints([10, 15, 20, 25], keep=2, interval=10, best=25) == [15]
-    assert outdated_checkpoints([10, 20, 30], keep=0, interval=10, best=None) == []
+    assert outdated_checkpoints([10, 15, 20, 25], {10, 20}, 25) == [15]
     # Just written, whatever else is told of it.
-    assert outdated_checkpoints([7], keep=1, interval=10, best=None) == []
+    assert outdated_checkpoints([7], set(), None) == []
+
+
+def test_an_evaluation_that_is_no_number_is_no_best() -> None:
+    watch = Watch(patience=2)
+    assert watch.see_evaluation(5, 1.0) is None
+    assert watch.see_evaluation(10, math.nan) is None
+    assert watch.see_evaluation(15, math.nan) is not None
+    assert (watch.best_step, watch.best_loss) == (5, 1.0)
 
 
 def test_what_was_the_best_before_a_run_went_on_stays_the_best() -> None:

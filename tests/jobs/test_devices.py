@@ -27,7 +27,13 @@ def test_without_names_the_limit_says_how_many_there_are(tmp_path: Path) -> None
         assert list(take_devices(claim, held)) == ["0"]
         assert take_devices(claim, held) == {}
         set_limit(tmp_path, 2)
-        assert list(take_devices(claim, held)) == ["1"]
+        with ExitStack() as second:
+            assert list(take_devices(claim, second)) == ["1"]
+            # A lower limit counts those that work already.
+            set_limit(tmp_path, 1)
+            held.close()
+            assert take_devices(claim, held) == {}
+        assert list(take_devices(claim, held)) == ["0"]
 
 
 @pytest.fixture

@@ -140,6 +140,9 @@ def test_every_control_of_the_train_tab_reaches_the_request(home: Home) -> None:
     with gr.Blocks():
         inputs, _ = build_form(default_request(home), Words())
     asked = {name: f"<{name}>" for name in inputs} | {"datasets": ["<datasets>"], "extra": "key: <extra>"}
+    # An adapter is asked for where it is shown.
+    asked["method"] = "lora"
     request = read_request(inputs, {inputs[name]: value for name, value in asked.items()})
     told = repr(request)
-    assert [name for name in inputs if f"<{name}>" not in told] == []
+    assert [name for name in inputs if f"<{name}>" not in told] == ["method"]
+    assert request.method == "lora"

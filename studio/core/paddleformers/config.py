@@ -122,7 +122,7 @@ def engine_config(
     )
     config.update(_parallel_keys(options))
     if stage in VISION_STAGES:
-        config.update(_vision_keys(options))
+        config.update(_vision_keys(stage, options))
     if method == "lora" and files.adapter:
         config["lora_path"] = files.adapter
     if len(files.train_data) == 1:
@@ -156,15 +156,13 @@ def _parallel_keys(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]
     return keys
 
 
-def _vision_keys(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+def _vision_keys(stage: str, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     """What a model that sees needs: only the engine's own templates know how to place images."""
-    frozen = [name for name in ("freeze_vision", "freeze_aligner", "freeze_llm") if options[name]]
-    return {
-        "template_backend": "custom",
-        "template": options["vision_template"],
-        "truncate_packing": False,
-        "freeze_config": " ".join(frozen),
-    }
+    keys: dict[str, OptionValue] = {"template_backend": "custom", "template": options["vision_template"]}
+    if stage == "VL-SFT":
+        frozen = [name for name in ("freeze_vision", "freeze_aligner", "freeze_llm") if options[name]]
+        keys |= {"truncate_packing": False, "freeze_config": " ".join(frozen)}
+    return keys
 
 
 def _weights(options: Mapping[str, OptionValue], files: int) -> list[str]:
@@ -222,14 +220,17 @@ def export_config(base: str, adapter: str, device: str, hook: str) -> dict[str, 
 
 
 def launch_command(
-    verb: str, python: str, config_path: str, devices: Devices, folder: str, log_folder: str
+    verb: str, python: str, config_path: str, devices: Devices, folder: str, log_folder: str, path: str
 ) -> Command:
-    """How the engine is started on this machine, the first: its launcher in one process, or its own CLI."""
+    """How the engine is started on this machine, the first: its launcher in one process, or its own CLI.
+
+    `path` is where commands are looked for; the engine's own Python comes before it.
+    """
     if devices.kind == "cpu" and devices.total == 1:
         return Command((python, "-m", LAUNCHER, verb, config_path), CPU_ENVIRONMENT, folder)
     env = {
         # The distributed launcher calls `python` by name.
-        "PATH": f"{PurePath(python).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{PurePath(python).parent}:{path}",
         # It dumps its environment into its log folder.
         "PADDLEFORMERS_DIST_LOG": log_folder,
         **_device_environment(devices),
@@ -251,7 +252,8 @@ def machine_commands(config_path: str, devices: Devices, folder: str) -> list[Co
 
 
 def _device_environment(devices: Devices) -> dict[str, str]:
-    env = {DEVICE_VARIABLE: ",".join(devices.ids)}
+    # Without numbers, whatever the studio was given.
+    env = {DEVICE_VARIABLE: ",".join(devices.ids)} if devices.ids else {}
     if devices.kind == "cpu":
         # gloo is what a CPU build has; the launcher counts devices by that list, also on a CPU.
         env |= {"PADDLE_DISTRI_BACKEND": "gloo", "OMP_NUM_THREADS": CPU_ENVIRONMENT["OMP_NUM_THREADS"]}

@@ -100,7 +100,7 @@ _MENDS: Mapping[str, Callable[[TrainRequest, Mapping[str, object]], TrainRequest
     "unknown_optimizer": _without("optim"),
     "unknown_template": _without("template", "template_backend"),
     "no_such_module": _setting(lora_target_modules="", freeze_trainable_modules="", freeze_extra_modules=""),
-    "adapter_gone": _without("lora_path"),
+    "adapter_gone": lambda request, _: replace(request, adapter=""),
     "gpu_build_missing": _setting(device="cpu", compute_type="float32"),
     "attention_needs_gpu": _without("_attn_implementation"),
     "strategies_differ": _without("load_best_model_at_end", "save_strategy"),
