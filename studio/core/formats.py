@@ -23,7 +23,7 @@ STAGES_OF: Mapping[str, tuple[str, ...]] = {
     "preference": ("DPO", "VL-DPO"),
     # PaddleFormers 1.2 has no KTO stage.
     "kto": (),
-    "text": ("PT",),
+    "text": ("PT", "VL-PT"),
 }
 # LLaMA-Factory's names for the columns of an entry, and what they are when it does not say.
 ALPACA_COLUMNS = {
@@ -192,4 +192,5 @@ def _detect_text(names: set[str], first: RawRow) -> Detection | None:
         column = next(iter(names))
     if column is None:
         return None
-    return Detection("text", (column,), {"formatting": "text", "columns": {"text": column}})
+    columns = {"text": column, **{role: role for role in MEDIA_MARKS if role in names}}
+    return Detection("text", tuple(columns.values()), {"formatting": "text", "columns": columns})

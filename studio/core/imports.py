@@ -41,7 +41,7 @@ RENAMED: Mapping[str, tuple[str, ...]] = {
     "interleave_probs": ("dataset_weights",),
 }
 # LLaMA-Factory's names of one more kind.
-STAGES = {"sft": "SFT", "dpo": "DPO", "pt": "PT", "vl-sft": "VL-SFT", "vl-dpo": "VL-DPO"}
+STAGES = {"sft": "SFT", "dpo": "DPO", "pt": "PT", "vl-pt": "VL-PT", "vl-sft": "VL-SFT", "vl-dpo": "VL-DPO"}
 METHODS = {"lora": "LoRA", "full": "full", "freeze": "freeze"}
 # Set by the studio or meaningless beside it; the run is the same without.
 OTHERS_SET_HERE = frozenset(

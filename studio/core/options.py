@@ -12,7 +12,7 @@ from studio.errors import Problem
 
 TEXT_STAGES = ("PT", "SFT", "DPO")
 # For models that see; their data may have images and videos.
-VISION_STAGES = ("VL-SFT", "VL-DPO")
+VISION_STAGES = ("VL-PT", "VL-SFT", "VL-DPO")
 PREFERENCE_STAGES = ("DPO", "VL-DPO")
 STAGES = (*TEXT_STAGES, *VISION_STAGES)
 METHODS = ("full", "lora", "freeze")
@@ -113,10 +113,10 @@ OPTIONS: tuple[OptionSpec, ...] = (
         stages=VISION_STAGES,
         sent=False,
     ),
-    # The engine freezes parts in its supervised stage only.
-    OptionSpec("freeze_vision", "bool", True, "vision", stages=("VL-SFT",), sent=False),
-    OptionSpec("freeze_aligner", "bool", True, "vision", stages=("VL-SFT",), sent=False),
-    OptionSpec("freeze_llm", "bool", False, "vision", stages=("VL-SFT",), sent=False),
+    # Training on pairs does not look at them.
+    OptionSpec("freeze_vision", "bool", True, "vision", stages=("VL-PT", "VL-SFT"), sent=False),
+    OptionSpec("freeze_aligner", "bool", True, "vision", stages=("VL-PT", "VL-SFT"), sent=False),
+    OptionSpec("freeze_llm", "bool", False, "vision", stages=("VL-PT", "VL-SFT"), sent=False),
     OptionSpec("eval_share", "float", 0.0, "mixing", 0, 0.5, sent=False),
     OptionSpec("mix_strategy", "choice", "concat", "mixing", choices=MIX_STRATEGIES),
     OptionSpec("dataset_weights", "numbers", "", "mixing", sent=False),
@@ -129,7 +129,7 @@ OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec("spike_factor", "float", 0.0, "watch", 0, 1000, sent=False),
     OptionSpec("min_free_gb", "float", 0.0, "watch", 0, 1_000_000, sent=False),
     OptionSpec("silence_minutes", "float", 0.0, "watch", 0, 100_000, sent=False),
-    OptionSpec("packing", "bool", False, "speed", stages=("PT", "SFT", "VL-SFT")),
+    OptionSpec("packing", "bool", False, "speed", stages=("PT", "SFT", "VL-PT", "VL-SFT")),
     OptionSpec("compute_type", "choice", "float32", "speed", choices=("float32", "bf16", *QUANTISED_TYPES)),
     OptionSpec("device", "choice", "cpu", "devices", choices=("cpu", "gpu")),
     OptionSpec("device_count", "int", 1, "devices", 1, 1024, sent=False),

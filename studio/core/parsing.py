@@ -48,7 +48,7 @@ def _media(raw: RawRow, entry: Entry, row: Row) -> dict[str, tuple[str, ...]]:
         if role not in columns:
             continue
         files = tuple(_texts(raw, columns[role])) if raw.get(columns[role]) else ()
-        marks = sum(turn.content.count(mark) for turn in row.turns)
+        marks = sum(said.count(mark) for said in (row.text or "", *(turn.content for turn in row.turns)))
         if marks != len(files):
             raise RowFault(columns[role], "media_count", given=len(files), marks=marks, mark=mark)
         if files:

@@ -112,7 +112,7 @@ def _vision_problems(request: TrainRequest, facts: MachineFacts) -> Iterator[Pro
         yield Problem("device", "stage_needs_gpu", {"given": request.stage})
     if request.method == "freeze":
         yield Problem("method", "vision_freezes_parts")
-    if request.stage == "VL-SFT" and request.method == "lora" and _is_on(request, "freeze_llm"):
+    if request.stage != "VL-DPO" and request.method == "lora" and _is_on(request, "freeze_llm"):
         yield Problem("freeze_llm", "nothing_to_train")
 
 

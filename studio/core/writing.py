@@ -19,9 +19,10 @@ def engine_row(row: Row, stage: str) -> dict[str, Any]:
 
     Pre-training takes the first message's content and adds the end of text itself.
     """
-    if stage == "PT":
-        return {"messages": [{"role": "assistant", "content": row.text or ""}]}
-    written: dict[str, Any] = {"messages": [_message(turn) for turn in row.turns]}
+    media = {role: list(files) for role in MEDIA_MARKS if stage in VISION_STAGES and (files := getattr(row, role))}
+    if stage in ("PT", "VL-PT"):
+        return {"messages": [{"role": "assistant", "content": row.text or ""}], **media}
+    written: dict[str, Any] = {"messages": [_message(turn) for turn in row.turns], **media}
     if stage in PREFERENCE_STAGES:
         written["chosen_response"] = [_message(turn) for turn in row.chosen]
         written["rejected_response"] = [_message(turn) for turn in row.rejected]
@@ -30,8 +31,6 @@ def engine_row(row: Row, stage: str) -> dict[str, Any]:
         written["label"] = [0 if i in row.masked else 1 for i in range(answers)]
     if row.tools:
         written["tools"] = row.tools
-    if stage in VISION_STAGES:
-        written |= {role: list(files) for role in MEDIA_MARKS if (files := getattr(row, role))}
     return written
 
 

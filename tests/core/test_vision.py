@@ -95,3 +95,15 @@ def test_pairs_of_answers_may_be_about_an_image() -> None:
     written = engine_row(parse_row(raw, found.entry), "VL-DPO")
     assert written["images"] == RAW["images"]
     assert written["chosen_response"] == raw["chosen"]
+
+
+def test_text_may_be_about_an_image_too() -> None:
+    raw = {"text": "<image> shows a rash.", "images": ["a.png"]}
+    found = detect_format([raw])
+    assert found
+    row = parse_row(raw, found.entry)
+    message = {"role": "assistant", "content": raw["text"]}
+    assert engine_row(row, "VL-PT") == {"messages": [message], "images": ["a.png"]}
+    assert engine_row(row, "PT") == {"messages": [message]}
+    with pytest.raises(RowFault):
+        parse_row({**raw, "images": ["a.png", "b.png"]}, found.entry)

@@ -159,7 +159,7 @@ def _parallel_keys(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]
 def _vision_keys(stage: str, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     """What a model that sees needs: only the engine's own templates know how to place images."""
     keys: dict[str, OptionValue] = {"template_backend": "custom", "template": options["vision_template"]}
-    if stage == "VL-SFT":
+    if stage != "VL-DPO":
         frozen = [name for name in ("freeze_vision", "freeze_aligner", "freeze_llm") if options[name]]
         keys |= {"truncate_packing": False, "freeze_config": " ".join(frozen)}
     return keys
