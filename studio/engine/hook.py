@@ -127,7 +127,8 @@ class StudioCallback(TrainerCallback):
             return
         paths = list(self._folder.parent.iterdir())
         found = {checkpoint_step(path.name): path for path in paths}
-        resumable = {int(path.name.removeprefix(RESUMABLE)) for path in paths if path.name.startswith(RESUMABLE)}
+        named = [path.name.removeprefix(RESUMABLE) for path in paths if path.name.startswith(RESUMABLE)]
+        resumable = {int(step) for step in named if step.isdecimal()}
         steps = [step for step in found if step is not None]
         for step in outdated_checkpoints(steps, resumable, self._watch.best_step):
             shutil.rmtree(found[step], ignore_errors=True)
