@@ -1,6 +1,7 @@
 """The page: header, language switch, four tabs."""
 
 import html
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +61,21 @@ def build_page(parts: StudioParts) -> gr.Blocks:
         language.change(_header, language, header, show_progress="hidden")
         language.input(None, language, None, js=KEEP_LANGUAGE)
         page.load(None, None, language, js=READ_LANGUAGE)
+    _part_deferred(page)
     return page
+
+
+def _part_deferred(page: gr.Blocks) -> None:
+    """Let no two listeners of one event be put off.
+
+    Gradio 6.31 puts an event off while its listener works (`always_last`), and then dispatches it to all of its
+    listeners again. Two that were put off at once wake each other for ever; `multiple` runs them one after another.
+    """
+    deferred = [listener for listener in page.fns.values() if listener.trigger_mode == "always_last"]
+    listeners = Counter(event for listener in deferred for event in listener.targets)
+    for listener in deferred:
+        if any(listeners[event] > 1 for event in listener.targets):
+            listener.trigger_mode = "multiple"
 
 
 def _header(language: str) -> str:

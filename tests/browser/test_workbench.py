@@ -105,6 +105,23 @@ def test_from_a_file_with_its_own_columns_to_a_run(page: Page, studio: Studio, t
     expect(card_of(page, "my-first-run", "finished")).to_be_visible(timeout=LONG_MS)
 
 
+def test_quick_choices_on_a_slow_line_settle(page: Page) -> None:
+    """Two listeners of one choice that Gradio both put off woke each other for ever."""
+    open_tab(page, "dataset")
+    expect(page.locator("#dataset-rows .datarow").first).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "queue/join" in request.url else None)
+    line = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 300, "downloadThroughput": -1, "uploadThroughput": -1}
+    line.send("Network.emulateNetworkConditions", slow)
+    for name in ("medical_en", "medical_zh_text", "medical_en"):
+        pick(page, "dataset-pick", name)
+    page.wait_for_timeout(5000)
+    settled = len(asked)
+    page.wait_for_timeout(2000)
+    assert len(asked) == settled > 0
+
+
 def test_measuring_can_be_cancelled_and_leaves_nothing_running(page: Page, studio: Studio, tmp_path: Path) -> None:
     rows = [{"instruction": f"第{i}味药何时服用？", "output": f"每天{i}次。" * 20} for i in range(30_000)]
     add_dataset(studio.home, write_jsonl(tmp_path / "many.jsonl", rows), "many")
