@@ -89,11 +89,11 @@ def estimate_run_disk(
     return estimate_disk(model, request.method, options, planned_steps(rows, options))
 
 
-def reduce_memory(request: TrainRequest) -> list[Reduction]:
+def reduce_memory(request: TrainRequest, model: ModelFacts | None = None) -> list[Reduction]:
     """Changes by which a request would take less memory, and how much less; none while an option is wrong."""
     try:
         options = checked_options(request)
-        model = read_model(Path(request.model))
+        model = model or read_model(Path(request.model))
     except (ValueError, OSError):
         return []
 

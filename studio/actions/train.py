@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -18,14 +18,14 @@ from typing import Any, cast
 import yaml
 
 from studio import __version__
+from studio.actions.checks import find_request_problems, read_request_model
 from studio.actions.home import DEMO_MODEL
-from studio.actions.notes import count_held_out, estimate_run_disk, find_notes
+from studio.actions.notes import find_notes, reduce_memory
 from studio.actions.runs import RunView, view_run
-from studio.actions.training_data import HeldOut, count_rows, find_data_problems, prepare_data
+from studio.actions.training_data import HeldOut, prepare_data
 from studio.core.command import Command
 from studio.core.devices import asked_devices, named_devices
 from studio.core.imports import ImportedKey, imported_keys, translate_config
-from studio.core.model_check import ModelFacts
 from studio.core.options import OPTIONS_BY_NAME, OptionValue, default_options
 from studio.core.paddleformers.config import (
     DEVICE_VARIABLE,
@@ -37,16 +37,17 @@ from studio.core.paddleformers.config import (
     machine_commands,
 )
 from studio.core.paddleformers.failures import diagnose
-from studio.core.problems import MachineFacts, checked_extra, checked_options, find_problems
+from studio.core.problems import checked_extra, checked_options
+from studio.core.reductions import Reduction
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused, StudioError
 from studio.jobs.devices import Claim
 from studio.jobs.gpus import visible_gpus
-from studio.jobs.launch import CHECKOUT, Step, is_port_free, start_job
+from studio.jobs.launch import CHECKOUT, Step, start_job
 from studio.jobs.warm import parse_warm, supervise_warm
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
-from studio.stores.models import ADAPTER_CONFIG, model_files, read_adapter, read_model
+from studio.stores.models import ADAPTER_CONFIG
 from studio.stores.runs import RunPaths, find_run_folders, write_state
 
 HOOK = CHECKOUT / "studio" / "engine" / "hook.py"
@@ -83,7 +84,8 @@ class Preview:
     """What Start would do, and what stands in its way; made without a side effect.
 
     `command` is two lines for a shell: the first writes the run folder, the second is the engine; of several
-    machines, those for the others follow as comments. `notes` are worth knowing and stop nothing.
+    machines, those for the others follow as comments. `notes` are worth knowing and stop nothing; `reductions` are
+    ways to take less memory.
     """
 
     command: str
@@ -91,6 +93,7 @@ class Preview:
     python: str
     problems: list[Problem]
     notes: list[Problem]
+    reductions: list[Reduction]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +179,18 @@ def import_config(home: Home, text: str) -> tuple[TrainRequest, list[ImportedKey
 
 def preview_run(home: Home, request: TrainRequest) -> Preview:
     """The exact command and YAML of a request, and all its problems."""
-    model = _read_model(request)
+    model = read_request_model(request)
     problems = find_request_problems(home, request, model)
     notes = find_notes(home, request, model)
+    reductions = reduce_memory(request, model)
     if any(problem.field not in ("name", "datasets", "eval_dataset", "model") for problem in problems):
-        return Preview("", "", "", problems, notes)
+        return Preview("", "", "", problems, notes, reductions)
     plan = _plan(home, request)
     problems = problems or _parser_problems(home, plan)
     lines = [prepare_command(home, request).shell(), plan.command.shell()]
     others = machine_commands(str(plan.paths.config), asked_devices(plan.options), str(plan.paths.job))
     lines += [f"# {rank}: {command.shell()}" for rank, command in enumerate(others, 2)]
-    return Preview("\n".join(lines), _yaml(plan.config), python_snippet(home, request), problems, notes)
+    return Preview("\n".join(lines), _yaml(plan.config), python_snippet(home, request), problems, notes, reductions)
 
 
 def prepare_command(home: Home, request: TrainRequest) -> Command:
@@ -259,57 +263,12 @@ def _prepare(home: Home, request: TrainRequest) -> _Plan:
     return plan
 
 
-def find_request_problems(home: Home, request: TrainRequest, model: ModelFacts | None = None) -> list[Problem]:
-    """Everything that must hold before this request may start; `model` is its folder, where it was read before."""
-    facts = MachineFacts(
-        model_files=model_files(Path(request.model)) if request.model else None,
-        model=model or _read_model(request),
-        taken_names=frozenset(folder.name for folder in find_run_folders(home)),
-        gpus=visible_gpus(),
-        adapter=read_adapter(Path(request.adapter)) if request.adapter else None,
-    )
-    problems = find_problems(request, facts)
-    if not request.datasets:
-        problems.append(Problem("datasets", "no_dataset"))
-    drop = request.drop_faulty
-    problems += find_data_problems(home, request.datasets, request.stage, "datasets", drop)
-    if not problems:
-        problems += _room_problems(home, request, facts.model)
-    if request.eval_dataset:
-        problems += find_data_problems(home, (request.eval_dataset,), request.stage, "eval_dataset", drop)
-    return problems
-
-
 def _parser_problems(home: Home, plan: _Plan) -> list[Problem]:
     """What the engine's own parser says; nothing where no engine is warm, or for another device than it knows."""
     if plan.config["device"] != "cpu" or not (refused := parse_warm(home.warm, plan.config)):
         return []
     cause = diagnose(1, refused)
     return [Problem("extra", cause.code, cause.values)]
-
-
-def _read_model(request: TrainRequest) -> ModelFacts | None:
-    return read_model(Path(request.model)) if request.model and Path(request.model).is_dir() else None
-
-
-def _room_problems(home: Home, request: TrainRequest, model: ModelFacts | None) -> Iterator[Problem]:
-    """What can only be judged of a request that is right so far: rows to hold out, a port, room on the disk."""
-    options = checked_options(request)
-    sound = {name: rows - faulty for name, (rows, faulty) in count_rows(home, request.datasets).items()}
-    rows = sum(sound.values())
-    if options["eval_share"]:
-        held_out = count_held_out(options, sound)
-        if not held_out:
-            yield Problem("eval_share", "nothing_held_out")
-        rows -= held_out
-    devices = asked_devices(options)
-    if devices.machines > 1 and not is_port_free(devices.port):
-        yield Problem("master_port", "master_port_taken", {"given": devices.port})
-    disk = estimate_run_disk(request, options, model, rows)
-    free = shutil.disk_usage(home.saves).free
-    if disk and free < disk.total:
-        values = {"free": f"{free / 1e9:.1f}", "needed": f"{disk.total / 1e9:.1f}"}
-        yield Problem("save_total_limit", "disk_too_small", values)
 
 
 def _plan(home: Home, request: TrainRequest) -> _Plan:

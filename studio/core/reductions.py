@@ -44,15 +44,14 @@ def _candidates(request: TrainRequest, options: Mapping[str, OptionValue]) -> It
     batch, sums = int(options["per_device_train_batch_size"]), int(options["gradient_accumulation_steps"])
     if batch > 1:
         # As many rows an update as before, and so the same number of steps.
-        yield "single_rows", _with(request, per_device_train_batch_size=1, gradient_accumulation_steps=batch * sums)
+        yield (
+            "single_rows",
+            request.with_options(per_device_train_batch_size=1, gradient_accumulation_steps=batch * sums),
+        )
     if not request.extra.get("recompute_granularity"):
         yield "recompute", replace(request, extra={**request.extra, **RECOMPUTE_KEYS})
     shorter = int(options["max_seq_len"]) // 2
     if shorter >= (OPTIONS_BY_NAME["max_seq_len"].minimum or 1):
-        yield "shorter_rows", _with(request, max_seq_len=shorter)
+        yield "shorter_rows", request.with_options(max_seq_len=shorter)
     if request.method == "full":
         yield "adapter", replace(request, method="lora")
-
-
-def _with(request: TrainRequest, **options: object) -> TrainRequest:
-    return replace(request, options={**request.options, **options})

@@ -1,7 +1,7 @@
 """What a person asked to be trained."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 
@@ -24,6 +24,10 @@ class TrainRequest:
     name: str = ""
     drop_faulty: bool = False
     adapter: str = ""
+
+    def with_options(self, **options: object) -> "TrainRequest":
+        """The same request with some options changed."""
+        return replace(self, options={**self.options, **options})
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "datasets": list(self.datasets)}

@@ -1,7 +1,7 @@
 """What a run is: its states, and what a reader of its folder learns."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,8 +11,9 @@ from studio.errors import Problem
 QUEUED = "queued"
 # An engine that says nothing for so long is worth a word; a large model may load in silence.
 SILENCE_S = 300.0
-# The form of a checkpoint that loads; beside it stands `checkpoint-N`, from which training goes on.
+# A checkpoint has two forms, in a folder each: the one that loads, and the one from which training goes on.
 LOADABLE_CHECKPOINT = re.compile(r"hf_checkpoint-(\d+)")
+RESUMABLE_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 ACTIVE_STATES = frozenset({QUEUED, "preparing", "running", "stopping"})
 
 
@@ -51,10 +52,9 @@ class RunView:
         return self.state in ACTIVE_STATES
 
 
-def checkpoint_step(name: str) -> int | None:
-    """The step of a checkpoint that loads, by its folder's name; None for anything else."""
-    match = LOADABLE_CHECKPOINT.fullmatch(name)
-    return int(match[1]) if match else None
+def checkpoint_steps(form: re.Pattern[str], names: Iterable[str]) -> list[int]:
+    """The steps of the checkpoints of one form among some folders' names, in order."""
+    return sorted(int(match[1]) for match in map(form.fullmatch, names) if match)
 
 
 def phase_times(

@@ -250,7 +250,7 @@ def system_prompts() -> None:
 
 
 def step_variable() -> None:
-    """A run dies of SIGSEGV at its first step, once in some hundred times.
+    """A run dies of SIGSEGV at its first step, seldom.
 
     The trainer puts a variable into the environment at each step, while threads of the data loader read others.
     Putting a new one moves the list that they are reading; putting it once before they are there does not.

@@ -21,13 +21,12 @@ from paddleformers.trainer import trainer as engine_trainer
 from paddleformers.trainer.trainer_callback import TrainerCallback
 
 from studio.core.metrics import read_metric
-from studio.core.runs import checkpoint_step
+from studio.core.runs import LOADABLE_CHECKPOINT, RESUMABLE_CHECKPOINT, checkpoint_steps
 from studio.core.watch import Alarm, Watch, outdated_checkpoints
 from studio.engine.adjust import train_only, use_lora_settings
 from studio.engine.fixes import apply_fixes
 
 DISK_S = 10.0
-RESUMABLE = "checkpoint-"
 TOKENS_PER_S = "interval_tokens_per_second_per_device"
 
 
@@ -62,10 +61,9 @@ class StudioCallback(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._folder = Path(args.output_dir) / "studio"
-        if state.is_world_process_zero:
-            (self._folder / "last-step").unlink(missing_ok=True)
         signal.signal(signal.SIGTERM, self._on_terminate)
         if state.is_world_process_zero:
+            (self._folder / "last-step").unlink(missing_ok=True)
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = (self._folder / "metrics.jsonl").open("a", encoding="utf-8")
         if state.global_step:
@@ -125,13 +123,13 @@ class StudioCallback(TrainerCallback):
         """The engine counts only the checkpoints that resume; those that load are counted here."""
         if not state.is_world_process_zero:
             return
-        paths = list(self._folder.parent.iterdir())
-        found = {checkpoint_step(path.name): path for path in paths}
-        named = [path.name.removeprefix(RESUMABLE) for path in paths if path.name.startswith(RESUMABLE)]
-        resumable = {int(step) for step in named if step.isdecimal()}
-        steps = [step for step in found if step is not None]
-        for step in outdated_checkpoints(steps, resumable, self._watch.best_step):
-            shutil.rmtree(found[step], ignore_errors=True)
+        folder = self._folder.parent
+        names = [path.name for path in folder.iterdir()]
+        loadable, resumable = (
+            checkpoint_steps(form, names) for form in (LOADABLE_CHECKPOINT, RESUMABLE_CHECKPOINT)
+        )
+        for step in outdated_checkpoints(loadable, resumable, self._watch.best_step):
+            shutil.rmtree(folder / f"hf_checkpoint-{step}", ignore_errors=True)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._enter("saving", state)

@@ -110,12 +110,12 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
-def is_port_free(port: int) -> bool:
-    """Whether this machine would let somebody listen on a port now."""
-    with socket.socket() as probe:
+def is_port_free(port: int, host: str = "") -> bool:
+    """Whether somebody could listen on a port now: at an address of this machine, or at all of them."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("", port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True

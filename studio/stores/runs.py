@@ -1,19 +1,17 @@
 """Run folders: `saves/<model>/<method>/<run>/`, the one truth about a run."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from studio.core.request import TrainRequest
-from studio.core.runs import checkpoint_step
+from studio.core.runs import LOADABLE_CHECKPOINT, RESUMABLE_CHECKPOINT, checkpoint_steps
 from studio.errors import NotFound
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
 
-CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 # The engine writes the signal last; without the others it cannot go on.
 WHOLE_CHECKPOINT = ("saved_signal_0", "optimizer_state/0.metadata", "model_state/0.metadata")
 
@@ -128,16 +126,15 @@ def ask_stop(folder: Path, how: str) -> None:
 
 def find_checkpoints(folder: Path) -> list[int]:
     """Steps of the checkpoints that can be loaded, in order."""
-    found = (checkpoint_step(path.name) for path in folder.glob("hf_checkpoint-*"))
-    return sorted(step for step in found if step is not None)
+    return checkpoint_steps(LOADABLE_CHECKPOINT, (path.name for path in folder.glob("hf_checkpoint-*")))
 
 
 def find_resumable(folder: Path) -> list[int]:
     """Steps of the checkpoints that training can go on from, in order; a half-written one is none."""
-    found = ((CHECKPOINT.fullmatch(path.name), path) for path in folder.glob("checkpoint-*"))
-    return sorted(
-        int(match[1]) for match, path in found if match and all((path / part).exists() for part in WHOLE_CHECKPOINT)
-    )
+    steps = checkpoint_steps(RESUMABLE_CHECKPOINT, (path.name for path in folder.glob("checkpoint-*")))
+    return [
+        step for step in steps if all((folder / f"checkpoint-{step}" / part).exists() for part in WHOLE_CHECKPOINT)
+    ]
 
 
 def newest_resumable(folder: Path) -> int:

@@ -1,7 +1,6 @@
 """The studio as one web application: guards first, then our routes, then Gradio's."""
 
 import os
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from studio.actions.chat import ChatModels
 from studio.actions.tokens import Encoders
 from studio.actions.visualdl import VisualDL
 from studio.errors import StudioError
+from studio.jobs.launch import is_port_free
 from studio.jobs.warm import WarmEngine
 from studio.stores.home import Home
 from studio.texts import say
@@ -86,12 +86,8 @@ def build_app(home: Home, roots: Sequence[Path] = (), *, warm: bool = False) -> 
 
 def serve(home: Home, host: str, port: int, roots: Sequence[Path] = (), *, warm: bool = True) -> None:
     """Serve until interrupted. Raises StudioError when the port is taken."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise StudioError("port_taken", port=port) from error
+    if not is_port_free(port, host):
+        raise StudioError("port_taken", port=port)
     app = build_app(home, roots, warm=warm)
     print(say("page.running", address=f"http://{host}:{port}"), flush=True)
     uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)

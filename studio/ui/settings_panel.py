@@ -13,8 +13,7 @@ from studio.actions.presets import list_presets, remove_preset, save_preset, use
 from studio.actions.train import import_config
 from studio.core.imports import OUTCOMES, TRANSLATED, ImportedKey
 from studio.core.presets import PRESETS
-from studio.core.reductions import REDUCTIONS
-from studio.core.request import TrainRequest
+from studio.core.reductions import REDUCTIONS, Reduction
 from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.train_form import TrainForm, fill_form, read_request
@@ -115,9 +114,9 @@ def wire_reductions(buttons: Mapping[str, Any], form: TrainForm) -> None:
         ).then(**form.preview)
 
 
-def show_reductions(request: TrainRequest | None, language: str) -> list[Any]:
-    """The buttons of REDUCTIONS, with what each would save of this request."""
-    saved = {reduction.name: reduction.saved for reduction in reduce_memory(request)} if request else {}
+def show_reductions(reductions: Sequence[Reduction], language: str) -> list[Any]:
+    """The buttons of REDUCTIONS, with what each would save; those that are not among these are hidden."""
+    saved = {reduction.name: reduction.saved for reduction in reductions}
     return [
         gr.update(
             visible=name in saved,

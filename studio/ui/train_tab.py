@@ -114,10 +114,8 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
 
 
 def _preview(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], language: str) -> Any:
-    request = None
     try:
-        request = read_request(inputs, values)
-        preview = preview_run(home, request)
+        preview = preview_run(home, read_request(inputs, values))
     except RequestRefused as error:
         told = problem_list(error.problems, language)
     except Exception as error:
@@ -128,8 +126,8 @@ def _preview(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], l
             notes = [note for note in preview.notes if (note.code in WARNINGS) is chosen]
             told += notice("\n".join(word_problem(note, language) for note in notes), kind)
         command = preview.command or say("train.no_command", language)
-        return told, command, preview.yaml, preview.python, *show_reductions(request, language)
-    return told, say("train.no_command", language), "", "", *show_reductions(None, language)
+        return told, command, preview.yaml, preview.python, *show_reductions(preview.reductions, language)
+    return told, say("train.no_command", language), "", "", *show_reductions([], language)
 
 
 def _start(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], language: str) -> Any:

@@ -39,15 +39,17 @@ def _less_memory(request: TrainRequest, values: Mapping[str, object]) -> TrainRe
     if batch > 1:
         # An odd batch would become another number of rows a step.
         parts = 2 if batch % 2 == 0 else batch
-        return _with(request, per_device_train_batch_size=batch // parts, gradient_accumulation_steps=sums * parts)
+        return request.with_options(
+            per_device_train_batch_size=batch // parts, gradient_accumulation_steps=sums * parts
+        )
     shortest = OPTIONS_BY_NAME["max_seq_len"].minimum or 1
-    return _with(request, max_seq_len=length // 2) if length // 2 >= shortest else None
+    return request.with_options(max_seq_len=length // 2) if length // 2 >= shortest else None
 
 
 def _lower_rate(request: TrainRequest, values: Mapping[str, object]) -> TrainRequest:
     rate = float(str(_option(request, "learning_rate"))) / LOWER_RATE
     norm = float(str(_option(request, "max_grad_norm")))
-    return _with(request, learning_rate=rate, **({} if norm else {"max_grad_norm": 1.0}))
+    return request.with_options(learning_rate=rate, **({} if norm else {"max_grad_norm": 1.0}))
 
 
 def _without_unknown(request: TrainRequest, values: Mapping[str, object]) -> TrainRequest:
@@ -65,11 +67,7 @@ def _without(*keys: str) -> Callable[[TrainRequest, Mapping[str, object]], Train
 
 
 def _setting(**options: object) -> Callable[[TrainRequest, Mapping[str, object]], TrainRequest]:
-    return lambda request, _: _with(request, **options)
-
-
-def _with(request: TrainRequest, **options: object) -> TrainRequest:
-    return replace(request, options={**request.options, **options})
+    return lambda request, _: request.with_options(**options)
 
 
 def _option(request: TrainRequest, name: str) -> object:
@@ -83,6 +81,8 @@ def _changes(before: TrainRequest, after: TrainRequest) -> dict[str, tuple[objec
         if value != _option(before, name)
     }
     gone = {key: (value, None) for key, value in before.extra.items() if key not in after.extra}
+    if before.adapter != after.adapter:
+        gone["lora_path"] = (before.adapter, None)
     return {**changed, **gone}
 
 
