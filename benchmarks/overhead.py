@@ -33,6 +33,7 @@ from studio.jobs.launch import CHECKOUT, free_port
 from studio.jobs.warm import ask
 from studio.stores.home import Home
 from studio.stores.runs import RunPaths, read_json
+from studio.ui.points import unpack_curves
 
 STEP_S = re.compile(r"global_step: (\d+), interval_runtime: ([\d.]+)")
 FIRST_STEPS = 5
@@ -77,7 +78,7 @@ def studio_run(home: Home, address: str, name: str, steps: int) -> Timed:
     begun = time.monotonic()
     run = start_run(home, request).run
     with httpx.Client(base_url=address) as client:
-        _until(lambda: client.get("/studio/points", params={"run": run}).json()["points"] > 0)
+        _until(lambda: unpack_curves(client.get("/studio/points", params={"run": run}).content)[0]["points"] > 0)
     first = time.monotonic() - begun
     view = wait_run(home, run)
     assert view.state == "finished", view.cause

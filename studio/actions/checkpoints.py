@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.actions.runs import read_curves, view_run
+from studio.actions.curves import read_curves
+from studio.actions.runs import view_run
 from studio.errors import NotFound, StudioError
 from studio.stores.home import Home
 from studio.stores.runs import find_checkpoints, find_resumable, find_run_folder
@@ -28,7 +29,7 @@ def list_checkpoints(home: Home, run: str) -> list[Checkpoint]:
     """Every checkpoint of a run, the newest first. Raises NotFound."""
     folder = find_run_folder(home, run)
     loadable, resumable = set(find_checkpoints(folder)), set(find_resumable(folder))
-    curves = read_curves(folder)
+    curves = read_curves(home, run)
     return [
         Checkpoint(
             step,

@@ -21,6 +21,7 @@ from studio.jobs.launch import CHECKOUT, Step, job_state, start_job, wait_job
 from studio.jobs.warm import supervise_warm
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
+from studio.stores.logs import read_log_tail
 from studio.stores.models import ADAPTER_CONFIG
 from studio.stores.runs import (
     JobPaths,
@@ -31,7 +32,6 @@ from studio.stores.runs import (
     read_request,
     run_id,
 )
-from studio.stores.tails import read_log_tail
 
 REPORT = "export_report.json"
 
@@ -88,11 +88,16 @@ def start_export(home: Home, run: str, checkpoint: int | None = None, to: str | 
 
 def find_export(home: Home, run: str, name: str | None = None) -> ExportView | None:
     """The export of a run by the name of its target, or its newest; None when there is none."""
-    exports = RunPaths(find_run_folder(home, run)).exports
-    jobs = [path for path in exports.glob("*") if (path / "export.json").is_file()]
+    job = newest_export(find_run_folder(home, run), name)
+    return view_export(home, job) if job else None
+
+
+def newest_export(folder: Path, name: str | None = None) -> Path | None:
+    """The folder of a run's newest export, or of that with a name."""
+    jobs = [path for path in RunPaths(folder).exports.glob("*") if (path / "export.json").is_file()]
     if name is not None:
         jobs = [path for path in jobs if path.name == name]
-    return view_export(home, max(jobs, key=lambda path: path.stat().st_mtime)) if jobs else None
+    return max(jobs, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def wait_export(home: Home, view: ExportView) -> ExportView:

@@ -1,12 +1,11 @@
 """Look at runs: all, one, its curve, its log; and stop one."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.core.metrics import find_progress, thin_out
+from studio.actions.curves import TAILS
+from studio.core.metrics import find_progress
 from studio.core.request import TrainRequest
 from studio.core.runs import ACTIVE_STATES, QUEUED, SILENCE_S, RunView, phase_times, read_cause
 from studio.errors import StudioError
@@ -15,6 +14,7 @@ from studio.jobs.launch import stop_job, wait_job
 from studio.jobs.queue import read_queue
 from studio.jobs.state import job_state
 from studio.stores.home import Home
+from studio.stores.logs import read_log_tail
 from studio.stores.runs import (
     JobPaths,
     RunPaths,
@@ -24,18 +24,7 @@ from studio.stores.runs import (
     read_request,
 )
 from studio.stores.runs import run_id as id_of
-from studio.stores.tails import MetricsTails, read_log_tail
-
-_TAILS = MetricsTails()
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """The curves of a run between two steps, thinned out; `version` changes when points come."""
-
-    version: str
-    points: int
-    series: dict[str, tuple[list[float], list[float]]]
+from studio.stores.tails import MetricsTail
 
 
 def list_runs(home: Home) -> list[RunView]:
@@ -71,21 +60,6 @@ def wait_run(home: Home, run: str) -> RunView:
     return view_run(home, folder)
 
 
-def read_chart(
-    home: Home, run: str, x_min: float | None = None, x_max: float | None = None, limit: int = 1500
-) -> Chart:
-    """The curves of a run within the visible steps, at most `limit` points a curve."""
-    tail = _TAILS.read(RunPaths(find_run_folder(home, run)).metrics)
-    series: dict[str, tuple[list[float], list[float]]] = {}
-    for name, (xs, ys) in tail.series.items():
-        low = x_min if x_min is not None else float("-inf")
-        high = x_max if x_max is not None else float("inf")
-        inside = [i for i, x in enumerate(xs) if low <= x <= high]
-        series[name] = thin_out([xs[i] for i in inside], [ys[i] for i in inside], limit)
-    points = len(tail.series.get("loss", ([], []))[0])
-    return Chart(f"{tail.inode}-{tail.offset}", points, series)
-
-
 def queue_place(job: Path) -> tuple[int | None, bool]:
     """A waiting job's place before its devices, from 1, and whether it is held."""
     claim = read_claim(job)
@@ -95,11 +69,6 @@ def queue_place(job: Path) -> tuple[int | None, bool]:
     return None, False
 
 
-def read_curves(folder: Path) -> Mapping[str, tuple[list[float], list[float]]]:
-    """All points of all curves in a run's folder: steps and values."""
-    return _TAILS.read(RunPaths(folder).metrics).series
-
-
 def read_log(home: Home, run: str, size: int = 20_000) -> str:
     """The end of a run's log, as plain text."""
     return read_log_tail(JobPaths(RunPaths(find_run_folder(home, run)).job).log, size)
@@ -107,11 +76,16 @@ def read_log(home: Home, run: str, size: int = 20_000) -> str:
 
 def view_run(home: Home, folder: Path) -> RunView:
     """What a run's folder says about it, right now."""
+    with TAILS.reading(RunPaths(folder).metrics) as tail:
+        return _view(home, folder, tail)
+
+
+def _view(home: Home, folder: Path, tail: MetricsTail) -> RunView:
     paths = RunPaths(folder)
     request = read_request(folder)
     job = JobPaths(paths.job)
     state: dict[str, Any] = job_state(paths.job)
-    tail = _TAILS.read(paths.metrics)
+    last = tail.curves.last
     name = str(state.get("state", "preparing"))
     if name in ("lost", "prepared") and tail.ended:
         # The engine came to its end without a supervisor: it was killed, or somebody started the engine by hand.
@@ -138,9 +112,9 @@ def view_run(home: Home, folder: Path) -> RunView:
         total_steps=progress.total_steps,
         elapsed_s=progress.elapsed_s,
         remaining_s=progress.remaining_s if active else None,
-        tokens_per_s=tail.last.get("tokens_per_s"),
-        loss=tail.last.get("loss"),
-        eval_loss=tail.last.get("eval_loss"),
+        tokens_per_s=last.get("tokens_per_s"),
+        loss=last.get("loss"),
+        eval_loss=last.get("eval_loss"),
         cause=read_cause(state.get("cause")),
         started_at=state.get("started_at") or state.get("created_at"),
         silent_s=_silence(job, paths.metrics, state.get("started_at")) if name == "running" else None,

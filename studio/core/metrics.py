@@ -1,8 +1,6 @@
 """Logged steps: read a line, thin out a curve, tell how far a run is."""
 
 import json
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -40,20 +38,3 @@ def find_progress(
     if not total_steps or done <= 0:
         return Progress(step, total_steps, elapsed, None)
     return Progress(step, total_steps, elapsed, elapsed / done * max(0, total_steps - step))
-
-
-def thin_out(xs: Sequence[float], ys: Sequence[float], limit: int) -> tuple[list[float], list[float]]:
-    """Keep at most about `limit` points: the lowest and highest of each bucket, and both ends.
-
-    Spikes survive, which a plain stride would drop.
-    """
-    if len(xs) <= limit:
-        return list(xs), list(ys)
-    size = math.ceil(len(xs) / (limit // 2))
-    kept = {0, len(xs) - 1}
-    for start in range(0, len(xs), size):
-        bucket = range(start, min(start + size, len(xs)))
-        kept.add(min(bucket, key=ys.__getitem__))
-        kept.add(max(bucket, key=ys.__getitem__))
-    order = sorted(kept)
-    return [xs[i] for i in order], [ys[i] for i in order]

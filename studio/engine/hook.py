@@ -69,7 +69,7 @@ class StudioCallback(TrainerCallback):
         if state.global_step:
             # Every rank judges evaluations, and all must judge alike.
             self._recall_best(state.global_step)
-        self._write("begin", state, total_steps=state.max_steps)
+        self._write("begin", state, total_steps=state.max_steps, devices=args.world_size)
         self._enter("training", state)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -20,10 +20,11 @@ from typing import IO, Any, Protocol
 from studio.core.metrics import read_metric
 from studio.core.paddleformers.failures import diagnose
 from studio.jobs.devices import Claim, device_environment, read_claim, take_devices
+from studio.jobs.machine import MachineMeter
 from studio.jobs.processes import JOB_VARIABLE, ProcessIdentity, end_job, processes_of
 from studio.jobs.queue import is_next, leave_queue
+from studio.stores.logs import read_log_tail
 from studio.stores.runs import JobPaths, read_json, write_state
-from studio.stores.tails import read_log_tail
 
 POLL_S = 0.2
 TERMINATE_GRACE_S = 5.0
@@ -81,7 +82,9 @@ def run_job(folder: Path, spawn: Spawn = spawn_command) -> str:
             write_state(folder, phase=step["name"])
             kills_before, begun = count_memory_kills(), time.time()
             step["env"] |= given
-            exit_code, cause = _run_step(paths, step, list(taken.values()), float(job.get("silence_s", 0)), spawn)
+            meter = MachineMeter(paths.machine, [name for name in taken if given])
+            silence_s = float(job.get("silence_s", 0))
+            exit_code, cause = _run_step(paths, step, list(taken.values()), silence_s, spawn, meter)
             if cause:
                 return _end(folder, "failed", exit_code, cause)
             if exit_code != 0:
@@ -126,7 +129,12 @@ def _wait_for_devices(paths: JobPaths, claim: Claim | None, held: ExitStack) -> 
 
 
 def _run_step(
-    paths: JobPaths, step: Mapping[str, Any], locks: list[int], silence_s: float, spawn: Spawn
+    paths: JobPaths,
+    step: Mapping[str, Any],
+    locks: list[int],
+    silence_s: float,
+    spawn: Spawn,
+    meter: MachineMeter,
 ) -> tuple[int, dict[str, Any] | None]:
     """Run one command; returns its exit status (negative: the signal) and a cause the supervisor saw."""
     env = {**os.environ, **step["env"], JOB_VARIABLE: str(paths.folder)}
@@ -144,6 +152,7 @@ def _run_step(
     asked = ""
     while (status := process.poll()) is None:
         time.sleep(POLL_S)
+        meter.measure(process.pid)
         how = paths.stop.read_text() if paths.stop.exists() else ""
         if how and how != asked:
             asked = how

@@ -74,6 +74,10 @@ class JobPaths:
         return self.folder / "log.txt"
 
     @property
+    def machine(self) -> Path:
+        return self.folder / "machine.jsonl"
+
+    @property
     def stop(self) -> Path:
         return self.folder / "stop"
 

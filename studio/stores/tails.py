@@ -1,19 +1,29 @@
-"""Files that grow while they are read: metrics and logs, each byte read once."""
+"""Metrics that grow while they are read, each byte read once."""
 
-import os
-import re
+import importlib
+import io
 import threading
 from collections import OrderedDict
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from studio.core.curves import Curves
 from studio.core.metrics import read_metric
 
-ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+# What comes at once, from a file opened for the first time, is parsed in columns, a block at a time.
+BLOCK_BYTES = 1 << 22
+MANY_BYTES = 1 << 16
+POINTS = ("log", "eval")
+BEGIN = b'{"kind": "begin"'
+NO_MEASURES = ("kind", "time", "step")
 
 
 class MetricsTail:
-    """The points of one `metrics.jsonl`, kept up to date by reading only what was added.
+    """What one `metrics.jsonl` says, kept up to date by reading only what was added.
 
     A half-written last line waits for its end; a corrupted line costs that line only.
     """
@@ -25,7 +35,7 @@ class MetricsTail:
     def _clear(self) -> None:
         self.inode = 0
         self.offset = 0
-        self.series: dict[str, tuple[list[float], list[float]]] = {}
+        self.curves = Curves()
         self.begin: dict[str, Any] = {}
         self.phase = ""
         self.phase_since: float | None = None
@@ -33,8 +43,11 @@ class MetricsTail:
         self.ended = False
         self.last_step = 0
         self.last_time: float | None = None
-        self.last: dict[str, float] = {}
-        self._steps: dict[str, dict[float, int]] = {}
+
+    @property
+    def version(self) -> str:
+        """Changes when something was added."""
+        return f"{self.inode}-{self.offset}"
 
     def update(self) -> None:
         """Read what was appended since the last call; start over when the file was replaced or cut."""
@@ -52,23 +65,28 @@ class MetricsTail:
             added = file.read()
         whole = added.rfind(b"\n") + 1
         self.offset += whole
-        for line in added[:whole].decode("utf-8", "replace").splitlines():
-            record = read_metric(line)
-            if record is not None:
-                self._take(record)
+        for block in _blocks(added[:whole]):
+            if len(block) < MANY_BYTES or not self._take_columns(block):
+                for line in block.decode("utf-8", "replace").splitlines():
+                    record = read_metric(line)
+                    if record is not None:
+                        self._take(record)
 
-    def _take(self, record: dict[str, Any]) -> None:
-        step = record.get("step")
-        if isinstance(step, int):
+    def _take(self, record: Mapping[str, Any]) -> None:
+        step, time = record.get("step"), record.get("time")
+        known = isinstance(step, int)
+        if known:
             self.last_step = step
-        if isinstance(record.get("time"), int | float):
-            self.last_time = float(record["time"])
+        if isinstance(time, int | float):
+            self.last_time = float(time)
         match record["kind"]:
             case "begin":
-                self.begin = record
+                self.begin = dict(record)
                 self.ended = False
                 # Between two sessions of a run nothing works.
                 self.phase_since = None
+                if known:
+                    self.curves.begin(step, self.last_time or 0.0, record.get("devices") or 1)
             case "end":
                 self.ended = True
                 self._leave_phase()
@@ -76,14 +94,56 @@ class MetricsTail:
                 self._leave_phase()
                 self.phase = str(record.get("phase", ""))
                 self.phase_since = self.last_time
-            case "log" | "eval" if isinstance(step, int):
-                for name, value in record.items():
-                    if name in ("kind", "time", "step") or isinstance(value, bool):
-                        continue
-                    if isinstance(value, int | float):
-                        self._add(name, float(step), float(value))
+            case "save" if known:
+                self.curves.save(step)
+            case "log" | "eval" if known:
+                numbers = {
+                    name: float(value)
+                    for name, value in record.items()
+                    if name not in NO_MEASURES and type(value) in (int, float)
+                }
+                self.curves.add(step, self.last_time or 0.0, numbers)
             case _:
                 pass
+
+    def _take_columns(self, block: bytes) -> bool:
+        """Many lines at once; False, and nothing is taken, where they must be looked at one by one."""
+        # Takes a moment to import, which a command in a terminal need not wait for; and it ships no types.
+        arrow: Any = importlib.import_module("pyarrow")
+        compute: Any = importlib.import_module("pyarrow.compute")
+        reader: Any = importlib.import_module("pyarrow.json")
+        try:
+            table = reader.read_json(io.BytesIO(block))
+            kinds = table["kind"].cast(arrow.string())
+            steps: Any = table["step"].cast(arrow.int64()).to_numpy()
+            times: Any = table["time"].cast(arrow.float64()).to_numpy()
+        except (arrow.ArrowException, KeyError):
+            return False
+        if kinds.null_count or np.isnan(steps).any() or np.isnan(times).any():
+            return False
+        are_points: Any = compute.is_in(kinds, value_set=arrow.array(POINTS)).to_numpy()
+        others: list[dict[str, Any]] = table.take(np.flatnonzero(~are_points)).to_pylist()
+        if any(record["kind"] == "begin" for record in others):
+            return False
+        points = np.flatnonzero(are_points)
+        part = table.take(points)
+        numbers: dict[str, tuple[Any, Any]] = {}
+        for name in part.column_names:
+            column = part[name]
+            if name in NO_MEASURES or not (
+                arrow.types.is_floating(column.type) or arrow.types.is_integer(column.type)
+            ):
+                continue
+            rows: Any = np.flatnonzero(column.is_valid().to_numpy())
+            numbers[name] = rows, column.drop_null().cast(arrow.float64()).to_numpy()
+        try:
+            self.curves.extend(steps[points], times[points], numbers)
+        except ValueError:
+            return False
+        for record in others:
+            self._take(record)
+        self.last_step, self.last_time = int(steps[-1]), float(times[-1])
+        return True
 
     def _leave_phase(self) -> None:
         if self.phase_since is not None and self.last_time is not None:
@@ -91,48 +151,37 @@ class MetricsTail:
             self.phase_times[self.phase] = spent
         self.phase_since = None
 
-    def _add(self, name: str, step: float, value: float) -> None:
-        self.last[name] = value
-        xs, ys = self.series.setdefault(name, ([], []))
-        # A resumed run logs some steps again: the later value stands, no point is doubled.
-        known = self._steps.setdefault(name, {})
-        if step in known:
-            ys[known[step]] = value
-        else:
-            known[step] = len(xs)
-            xs.append(step)
-            ys.append(value)
+
+def _blocks(added: bytes) -> Iterator[bytes]:
+    """Whole lines, in blocks; a session's first line stands alone, for something may have to be forgotten there."""
+    start = 0
+    while start < len(added):
+        end = start + BLOCK_BYTES
+        end = len(added) if end >= len(added) else added.rfind(b"\n", start, end) + 1
+        if end <= start or added.startswith(BEGIN, start):
+            end = added.find(b"\n", start) + 1
+        elif (begin := added.find(b"\n" + BEGIN, start, end)) >= 0:
+            end = begin + 1
+        yield added[start:end]
+        start = end
 
 
 class MetricsTails:
     """One shared tail a file, so that thirty browsers cost one reading."""
 
     def __init__(self, kept: int = 64) -> None:
-        self._tails: OrderedDict[Path, MetricsTail] = OrderedDict()
+        self._tails: OrderedDict[Path, tuple[MetricsTail, threading.Lock]] = OrderedDict()
         self._kept = kept
         self._lock = threading.Lock()
 
-    def read(self, path: Path) -> MetricsTail:
-        """The up-to-date tail of a file. Callers copy what they keep."""
+    @contextmanager
+    def reading(self, path: Path) -> Generator[MetricsTail]:
+        """The up-to-date tail of a file, which nobody else changes meanwhile."""
         with self._lock:
-            tail = self._tails.setdefault(path, MetricsTail(path))
+            tail, lock = self._tails.setdefault(path, (MetricsTail(path), threading.Lock()))
             self._tails.move_to_end(path)
             if len(self._tails) > self._kept:
                 self._tails.popitem(last=False)
+        with lock:
             tail.update()
-            return tail
-
-
-def read_log_tail(path: Path, size_bytes: int) -> str:
-    """The end of a log as plain text: whole lines, no colour codes, progress bars at their last state."""
-    try:
-        with path.open("rb") as file:
-            start = max(0, file.seek(0, os.SEEK_END) - size_bytes)
-            file.seek(start)
-            text = file.read(size_bytes).decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
-    if start:
-        text = text.partition("\n")[2]
-    text = ANSI.sub("", text).replace("\r\n", "\n")
-    return "\n".join(line.rpartition("\r")[2] for line in text.split("\n"))
+            yield tail

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from studio.errors import Problem, RequestRefused, StudioError
-from studio.texts import data, failures, options, page, problems, workbench
+from studio.texts import charts, data, failures, options, page, problems, workbench
 
 LANGUAGES = ("en", "zh")
 
 TEXTS: dict[str, tuple[str, str]] = {
     **page.TEXTS,
+    **charts.TEXTS,
     **options.TEXTS,
     **problems.TEXTS,
     **failures.TEXTS,

@@ -143,7 +143,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "train.clone": ("Use its settings", "使用其设置"),
     "train.run": ("Run", "运行"),
     "train.log": ("Log", "日志"),
-    "train.no_log": ("The log appears here once a run writes.", "运行开始后，日志会显示在这里。"),
     "train.no_run": (
         "No run yet. The form is filled in with a demo that takes about a minute: press Start.",
         "还没有运行。表单已填好约一分钟的演示，点击“开始训练”即可。",
@@ -152,7 +151,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "train.chart.empty": ("The curve appears with the first logged step.", "记录第一步后会出现曲线。"),
     "train.loss": ("Training loss", "训练损失"),
     "train.eval_loss": ("Evaluation loss", "评估损失"),
-    "train.x": ("Step", "步"),
     "train.started": ("Started {run}.", "已开始 {run}。"),
     "train.stopping": ("{run} is told to stop.", "已通知 {run} 停止。"),
     "train.step": ("Step", "步"),

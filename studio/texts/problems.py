@@ -241,6 +241,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Why a job ended.
     "error.request_refused": ("{count} things to fix before the start.", "开始前有 {count} 处需要修正。"),
     "error.unknown_run": ("There is no run {given}. Known: {known}.", "没有运行 {given}。已有：{known}。"),
+    "error.unknown_log": ("There is no log “{given}”; there are: {known}.", "没有日志 “{given}”，现有：{known}。"),
     "error.unknown_checkpoint": (
         "There is no checkpoint {given}. Known: {known}.",
         "没有检查点 {given}。已有：{known}。",

@@ -10,11 +10,11 @@ from studio.ui.words import attempt, notice
 
 
 def show_export(home: Home, run: str, language: str) -> dict[str, Any]:
-    """What the page shows of a run's newest export: `card` and `log` as HTML."""
+    """What the page shows of a run's newest export: `card` as HTML."""
     view, failed = (None, "") if not run else attempt(lambda: find_export(home, run), language)
     if view is None:
-        return {"card": failed or notice(say("export.none" if run else "export.no_run", language)), "log": ""}
-    return {"card": _card(view, language), "log": html.escape(view.log)}
+        return {"card": failed or notice(say("export.none" if run else "export.no_run", language))}
+    return {"card": _card(view, language)}
 
 
 def _card(view: ExportView, language: str) -> str:

@@ -9,7 +9,8 @@ from studio.actions.export import start_export
 from studio.actions.models import list_adapters
 from studio.actions.runs import find_run
 from studio.texts import say
-from studio.ui.run_card import card_box, log_box, run_marker
+from studio.ui.log_box import log_box
+from studio.ui.run_card import card_box, run_marker
 from studio.ui.words import Words, attempt, notice
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def build_export_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langua
         with gr.Column(scale=6, min_width=320):
             current = gr.HTML(run_marker(None, "en"), elem_classes="plain marker", elem_id="export-current-run")
             gr.HTML(card_box("export"), elem_classes="plain", elem_id="export-result")
-            gr.HTML(log_box("export"), elem_classes="plain", elem_id="export-log")
+            log = gr.HTML(export_log("en"), elem_classes="plain", elem_id="export-log")
 
     def begin(picked: str | None, step: str | None, name: str, spoken: str) -> str:
         if not picked:
@@ -64,6 +65,7 @@ def build_export_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langua
         show_progress="hidden",
     )
     gr.on([run.change, language.change], run_marker, [run, language], current, show_progress="hidden")
+    language.change(export_log, language, log, show_progress="hidden")
     language.change(_intro, language, intro, show_progress="hidden")
     start.click(begin, [run, checkpoint, to, language], told, trigger_mode="once")
 
@@ -90,3 +92,8 @@ def _checkpoints(parts: "StudioParts", run: str | None, picked: str | None, lang
     steps = [str(step) for step in reversed(view.checkpoints)] if view else []
     choices = [(say("export.final", language), FINAL), *((step, step) for step in steps)]
     return gr.update(choices=choices, value=picked if picked in steps else FINAL)
+
+
+def export_log(language: str) -> str:
+    """The log of the newest export of the run that is picked."""
+    return log_box("#export-current-run [data-run]", language, export=True)

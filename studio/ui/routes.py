@@ -3,34 +3,38 @@
 Each answer carries a tag, so that asking again costs next to nothing while nothing has changed.
 """
 
+import csv
 import hashlib
+import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import plotly
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
+from studio.actions.curves import CurveQuery, list_points, view_curves
+from studio.actions.logs import find_first_error, find_text, list_logs, log_file, read_log_part
 from studio.actions.rows import iter_faulty, iter_rows
-from studio.actions.runs import read_chart
 from studio.actions.versions import data_file
+from studio.core.curves import Axis
 from studio.core.rows import Fault
 from studio.errors import NotFound, StudioError
 from studio.stores.home import Home
 from studio.texts import word_fault
+from studio.ui.chart_box import write_chart_page
 from studio.ui.export_card import show_export
+from studio.ui.log_box import log_html
 from studio.ui.look import ASSETS
+from studio.ui.points import MEDIA_TYPE, pack_curves
 from studio.ui.run_card import show_run
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 Language = Literal["en", "zh"]
-SHOWN = ("loss", "eval_loss")
-
-
-SCRIPTS = ("chart.js", "live.js")
+SCRIPTS = ("chart.js", "live.js", "log.js")
 
 
 def build_routes(home: Home) -> APIRouter:
@@ -48,14 +52,104 @@ def build_routes(home: Home) -> APIRouter:
         return _tagged(request, show_export(home, run, language))
 
     @router.get("/points")
-    def points(request: Request, run: str, x_min: float | None = None, x_max: float | None = None) -> Response:
-        """The curves of a run, within the visible steps, thinned out; 304 when nothing came."""
+    def points(
+        request: Request,
+        run: str,
+        panels: str = "loss",
+        axis: Axis = "step",
+        weight: Annotated[float, Query(ge=0, lt=1)] = 0.0,
+        x_min: float | None = None,
+        x_max: float | None = None,
+    ) -> Response:
+        """The curves of a run, within what is visible, thinned out; 304 when nothing came. See `points.py`."""
+        query = CurveQuery(tuple(panels.split(",")), axis, weight, x_min, x_max)
         try:
-            chart = read_chart(home, run, x_min, x_max)
+            view = view_curves(home, run, query)
         except NotFound as error:
             raise HTTPException(404, "no such run") from error
-        series = {name: _finite(chart.series[name]) for name in SHOWN if name in chart.series}
-        return _tagged(request, {"run": run, "points": chart.points, "series": series})
+        headers = {"ETag": f'"{view.version}-{_hash(repr(query))}"', "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(pack_curves(view, {"run": run}), media_type=MEDIA_TYPE, headers=headers)
+
+    @router.get("/log")
+    def log(
+        run: str,
+        name: str = "",
+        start: Annotated[int | None, Query(ge=0)] = None,
+        before: Annotated[int | None, Query(ge=0)] = None,
+        export: bool = False,
+    ) -> dict[str, object]:
+        """Lines of a log as HTML, from a byte on, before a byte, or the last; and which logs there are."""
+        try:
+            part = read_log_part(home, run, name, start, before, export)
+            names = list_logs(home, run, export)
+        except NotFound as error:
+            raise HTTPException(404, "no such log") from error
+        facts = {"start": part.start, "end": part.end, "total": part.total, "names": names}
+        return {**facts, "html": log_html(part.text), "rest": log_html(part.rest)}
+
+    @router.get("/log/find")
+    def find(
+        run: str,
+        name: str = "",
+        text: Annotated[str, Query(max_length=1000)] = "",
+        after: Annotated[int | None, Query(ge=0)] = None,
+        before: Annotated[int | None, Query(ge=0)] = None,
+        export: bool = False,
+    ) -> dict[str, int | None]:
+        """Where a line with a text begins, the next or the one before; without a text that of the first error."""
+        try:
+            if text:
+                return {"at": find_text(home, run, text, name, after, before, export)}
+            return {"at": find_first_error(home, run, name, export)}
+        except NotFound as error:
+            raise HTTPException(404, "no such log") from error
+
+    @router.get("/log/file")
+    def whole_log(run: str, name: str = "", export: bool = False) -> Response:
+        """The whole log, to keep."""
+        try:
+            path = log_file(home, run, name, export)
+        except NotFound as error:
+            raise HTTPException(404, "no such log") from error
+        return FileResponse(path, filename=f"{Path(run).name}-{path.name}", media_type="text/plain")
+
+    @router.get("/metrics.csv")
+    def metrics_csv(run: str) -> Response:
+        """All points of a run as a table; what was not measured at a moment is empty, what was no number `nan`."""
+        rows = list(_points_of(home, run))
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(names)
+        for row in rows:
+            writer.writerow(("nan" if row[name] is None else row[name]) if name in row else "" for name in names)
+        return _kept(text.getvalue(), "text/csv; charset=utf-8", f"{Path(run).name}.csv")
+
+    @router.get("/metrics.json")
+    def metrics_json(run: str) -> Response:
+        """All points of a run; what was no number is null."""
+        told = {"run": run, "points": list(_points_of(home, run))}
+        return _kept(json.dumps(told, ensure_ascii=False), "application/json", f"{Path(run).name}.json")
+
+    @router.get("/metrics.html")
+    def metrics_html(
+        run: Annotated[list[str], Query()],
+        panels: str = "loss",
+        axis: Axis = "step",
+        weight: Annotated[float, Query(ge=0, lt=1)] = 0.0,
+        log: bool = False,
+        language: Language = "en",
+    ) -> Response:
+        """The chart as one file that needs nothing else."""
+        query = CurveQuery(tuple(panels.split(",")), axis, weight)
+        try:
+            views = {Path(one).name: view_curves(home, one, query) for one in run}
+        except NotFound as error:
+            raise HTTPException(404, "no such run") from error
+        page = write_chart_page(views, axis, log, language)
+        return _kept(page, "text/html; charset=utf-8", f"{'-'.join(views)}.html")
 
     @router.get("/data")
     def data(name: str) -> Response:
@@ -93,6 +187,18 @@ def build_routes(home: Home) -> APIRouter:
     return router
 
 
+def _points_of(home: Home, run: str) -> Iterator[dict[str, float | None]]:
+    try:
+        return list_points(home, run)
+    except NotFound as error:
+        raise HTTPException(404, "no such run") from error
+
+
+def _kept(text: str, media_type: str, name: str) -> Response:
+    headers = {"Content-Disposition": f"attachment; filename*=utf-8''{quote(name)}"}
+    return Response(text, media_type=media_type, headers=headers)
+
+
 def _jsonl(name: str, rows: Iterable[object]) -> Response:
     """Rows as a file to keep, sent as they are read."""
     lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
@@ -108,13 +214,11 @@ def _faulty_row(fault: Fault, raw: object, language: str) -> dict[str, object]:
 def _tagged(request: Request, value: object) -> Response:
     """A value as JSON; 304 when the browser has it already."""
     body = json.dumps(value, ensure_ascii=False)
-    headers = {"ETag": f'"{hashlib.sha1(body.encode()).hexdigest()}"', "Cache-Control": "no-cache"}
+    headers = {"ETag": f'"{_hash(body)}"', "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
 
 
-def _finite(points: tuple[list[float], list[float]]) -> tuple[list[float], list[float | None]]:
-    """JSON has no NaN; a gap in the line shows where the loss was none."""
-    xs, ys = points
-    return xs, [y if y - y == 0 else None for y in ys]
+def _hash(text: str) -> str:
+    return hashlib.sha1(text.encode()).hexdigest()

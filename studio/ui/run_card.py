@@ -1,10 +1,10 @@
-"""A run as the page shows it: state and numbers, the place of its chart, its log."""
+"""A run as the page shows it: state and numbers."""
 
 import html
 from typing import Any
 
 from studio.actions.repair import find_repair
-from studio.actions.runs import find_run, read_log
+from studio.actions.runs import find_run
 from studio.core.paddleformers.remedies import Remedy
 from studio.core.runs import RunView
 from studio.errors import Problem
@@ -14,14 +14,13 @@ from studio.ui.words import attempt, field_label, notice
 
 
 def show_run(home: Home, run: str, language: str) -> dict[str, Any]:
-    """What the page shows of a run: `card` and `log` as HTML, and whether it can be stopped."""
+    """What the page shows of a run: `card` as HTML, and whether it can be stopped."""
     if not run:
-        return {"card": notice(say("train.no_run", language)), "log": say_log("", language), "active": False}
+        return {"card": notice(say("train.no_run", language)), "active": False}
     view, told = attempt(lambda: find_run(home, run), language)
     if told:
-        return {"card": told, "log": say_log("", language), "active": False}
-    log = say_log(read_log(home, run), language)
-    return {"card": run_card(view, language, find_repair(view)), "log": log, "active": view.is_active}
+        return {"card": told, "active": False}
+    return {"card": run_card(view, language, find_repair(view)), "active": view.is_active}
 
 
 def card_box(part: str) -> str:
@@ -30,28 +29,8 @@ def card_box(part: str) -> str:
 
 
 def run_marker(run: str | None, language: str) -> str:
-    """Where the chart's script reads which run to draw, and in which words."""
-    names = {"loss": "train.loss", "eval-loss": "train.eval_loss", "x": "train.x"}
-    words = " ".join(f'data-{name}="{html.escape(say(key, language))}"' for name, key in names.items())
-    return f'<span data-run="{html.escape(run or "")}" data-language="{language}" {words}></span>'
-
-
-def chart_box(language: str) -> str:
-    label = html.escape(say("train.chart", language))
-    empty = html.escape(say("train.chart.empty", language))
-    return (
-        f'<div id="train-chart-box"><div id="train-plot" role="img" aria-label="{label}" data-points="0"></div>'
-        f'<div id="train-plot-empty">{empty}</div></div>'
-    )
-
-
-def log_box(part: str) -> str:
-    """The place of a log; `live.js` fills it and keeps it at its end while nobody scrolls up."""
-    return f'<pre class="log" tabindex="0" data-live="{part}.log"></pre>'
-
-
-def say_log(text: str, language: str) -> str:
-    return html.escape(text or say("train.no_log", language))
+    """Where the scripts read which run to show, and in which language."""
+    return f'<span data-run="{html.escape(run or "")}" data-language="{language}"></span>'
 
 
 def run_card(view: RunView, language: str, remedy: Remedy | None = None) -> str:

@@ -18,7 +18,9 @@ from studio.core.runs import RunView
 from studio.errors import Problem, RequestRefused
 from studio.stores.home import Home
 from studio.texts import say
-from studio.ui.run_card import card_box, chart_box, log_box, run_marker
+from studio.ui.chart_box import chart_box
+from studio.ui.log_box import log_box
+from studio.ui.run_card import card_box, run_marker
 from studio.ui.train_form import TrainForm, fill_form
 from studio.ui.words import Words, attempt, notice
 
@@ -50,37 +52,44 @@ class RunParts:
     cpu_runs: Any
     current: Any
     chart: Any
+    log: Any
     visualdl: Any
-    opened: Any
+    told: Any
 
 
 def build_runs(words: Words) -> RunParts:
-    """The list of runs and what can be done with one; under it the run itself."""
-    with gr.Row(elem_classes="fields"):
-        run, checkpoint = (
-            words.on(
-                gr.Dropdown([], label=say(f"train.{name}"), elem_id=f"train-{name}", interactive=True),
-                label=f"train.{name}",
-            )
-            for name in ("run", "checkpoint")
-        )
-    changes = words.on(
-        gr.Textbox(
-            "",
-            label=say("train.changes"),
-            info=say("train.changes.help"),
-            placeholder="max_steps: 400, learning_rate: 1e-4",
-            max_lines=1,
-            elem_id="train-changes",
-        ),
-        label="train.changes",
-        info="train.changes.help",
+    """The list of runs, the run itself, and under it what can be done with it."""
+    run = words.on(
+        gr.Dropdown([], label=say("train.run"), elem_id="train-run", interactive=True), label="train.run"
     )
+    current = gr.HTML(run_marker(None, "en"), elem_classes="plain marker", elem_id="train-current-run")
+    gr.HTML(card_box("run"), elem_classes="plain", elem_id="train-card")
+    chart = gr.HTML(run_chart("en"), elem_classes="plain", elem_id="train-chart")
+    log = gr.HTML(run_log("en"), elem_classes="plain", elem_id="train-log")
+    with gr.Row(elem_classes="fields"):
+        checkpoint = words.on(
+            gr.Dropdown([], label=say("train.checkpoint"), elem_id="train-checkpoint", interactive=True),
+            label="train.checkpoint",
+        )
+        changes = words.on(
+            gr.Textbox(
+                "",
+                label=say("train.changes"),
+                info=say("train.changes.help"),
+                placeholder="max_steps: 400, learning_rate: 1e-4",
+                max_lines=1,
+                elem_id="train-changes",
+            ),
+            label="train.changes",
+            info="train.changes.help",
+        )
     with gr.Row(elem_classes="actions"):
         resume = words.button("train.resume", "train-resume", size="sm")
         drop = words.button("train.checkpoint.delete", "train-checkpoint-delete", size="sm")
         mend = words.button("train.repair", "train-repair", size="sm")
         clone = words.button("train.clone", "train-clone", size="sm")
+        visualdl = words.button("train.visualdl", "train-visualdl", size="sm")
+    told = gr.HTML(elem_classes="plain", elem_id="train-run-told")
     with words.on(gr.Accordion(say("queue.panel"), open=False), label="queue.panel"):
         words.on(gr.Markdown(say("queue.help"), elem_classes="line"), value="queue.help")
         with gr.Row(elem_classes="actions"):
@@ -98,14 +107,8 @@ def build_runs(words: Words) -> RunParts:
             label="queue.cpu_runs",
             info="queue.cpu_runs.help",
         )
-    current = gr.HTML(run_marker(None, "en"), elem_classes="plain marker", elem_id="train-current-run")
-    gr.HTML(card_box("run"), elem_classes="plain", elem_id="train-card")
-    chart = gr.HTML(chart_box("en"), elem_classes="plain")
-    gr.HTML(log_box("run"), elem_classes="plain", elem_id="train-log")
-    visualdl = words.button("train.visualdl", "train-visualdl", size="sm")
-    opened = gr.HTML(elem_classes="plain", elem_id="train-visualdl-told")
     return RunParts(
-        run, checkpoint, changes, resume, drop, mend, clone, queueing, at_once, current, chart, visualdl, opened
+        run, checkpoint, changes, resume, drop, mend, clone, queueing, at_once, current, chart, log, visualdl, told
     )
 
 
@@ -115,14 +118,14 @@ def wire_runs(
     tab: Any,
     language: gr.Radio,
     parts: RunParts,
-    told: Any,
     form: TrainForm,
 ) -> None:
-    """What the buttons do to the run that is picked, and to the form; `told` says how it went."""
-    home, run, checkpoint = studio.home, parts.run, parts.checkpoint
+    """What the buttons do to the run that is picked, and to the form."""
+    home, run, checkpoint, told = studio.home, parts.run, parts.checkpoint, parts.told
     gr.on([page.load, tab.select], lambda picked: run_choices(home, picked), run, run, show_progress="hidden")
     gr.on([run.change, language.change], run_marker, [run, language], parts.current, show_progress="hidden")
-    language.change(chart_box, language, parts.chart, show_progress="hidden")
+    language.change(run_chart, language, parts.chart, show_progress="hidden")
+    language.change(run_log, language, parts.log, show_progress="hidden")
     gr.on(
         [run.change, checkpoint.focus, language.change],
         lambda picked, kept, spoken: _checkpoints(home, picked, kept, spoken),
@@ -161,9 +164,17 @@ def wire_runs(
         [*form.inputs.values(), told],
         show_progress="hidden",
     ).then(**form.preview)
-    parts.visualdl.click(
-        lambda picked, spoken: _open_visualdl(studio, picked, spoken), [run, language], parts.opened
-    )
+    parts.visualdl.click(lambda picked, spoken: _open_visualdl(studio, picked, spoken), [run, language], told)
+
+
+def run_chart(language: str) -> str:
+    """The chart of the run that is picked."""
+    return chart_box("train", "#train-current-run [data-run]", language)
+
+
+def run_log(language: str) -> str:
+    """The log of the run that is picked."""
+    return log_box("#train-current-run [data-run]", language)
 
 
 def run_choices(home: Home, picked: str | None) -> Any:

@@ -110,7 +110,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         button.click(_stopper(home, at_once), [runs.run, language], told, show_progress="hidden")
     wire_settings(home, page, tab, language, preset, settings, form)
     wire_reductions(reductions, form)
-    wire_runs(parts, page, tab, language, runs, told, form)
+    wire_runs(parts, page, tab, language, runs, form)
 
 
 def _preview(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], language: str) -> Any:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from studio.actions.checkpoints import delete_checkpoint, list_checkpoints
-from studio.actions.runs import read_chart, stop_run, wait_run
+from studio.actions.curves import read_curves
+from studio.actions.runs import stop_run, wait_run
 from studio.actions.train import start_run
 from studio.core.request import TrainRequest
 from studio.errors import NotFound, StudioError
@@ -31,7 +32,7 @@ def test_a_checkpoint_is_told_with_its_losses_and_its_size(home: Home, fake_engi
     newer, older = list_checkpoints(home, view.run)
     assert (newer.step, newer.can_resume, newer.can_load) == (12, False, True)
     assert (older.step, older.can_resume, older.can_load, older.size) == (7, True, False, 3000)
-    steps, losses = read_chart(home, view.run).series["loss"]
+    steps, losses = read_curves(home, view.run)["loss"]
     assert older.loss == losses[steps.index(7)]
 
     with pytest.raises(NotFound):

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from studio.actions.checkpoints import list_checkpoints
+from studio.actions.curves import read_curves
 from studio.actions.resume import resume_run
-from studio.actions.runs import find_run, read_chart, stop_run, wait_run
+from studio.actions.runs import find_run, stop_run, wait_run
 from studio.actions.train import start_run
 from studio.errors import NotFound, RequestRefused, StudioError
 from studio.stores.atomic import write_json
@@ -53,7 +54,7 @@ def test_a_run_goes_on_from_its_newest_whole_checkpoint(home: Home, fake_engine:
     assert config["learning_rate"] == 0.0001
     view = wait_run(home, ended)
     assert (view.state, view.cause) == ("finished", None)
-    steps = read_chart(home, ended).series["loss"][0]
+    steps = read_curves(home, ended)["loss"][0]
     assert steps == sorted(set(steps))
     state = read_json(paths.job / "state.json")
     assert [(item["step"], item["changes"]) for item in state["resumed"]] == [(2, {"learning_rate": "1e-4"})]

@@ -52,15 +52,15 @@ def test_a_stopped_run_goes_on_and_its_settings_are_used_again(page: Page, studi
     stopped = find_run(studio.home, "parted").step
     assert stopped < 60
     page.locator("#train-resume").click()
-    expect(page.locator("#train-told")).to_contain_text(f"parted goes on from step {stopped}.")
+    expect(page.locator("#train-run-told")).to_contain_text(f"parted goes on from step {stopped}.")
     expect(card_of(page, "parted", "finished")).to_be_visible(timeout=LONG_MS)
     expect(page.locator("#train-card")).to_contain_text("60 / 60")
     wait_for_points(page, 60)
     page.locator("#train-resume").click()
-    expect(page.locator("#train-told")).to_contain_text("parted has")
+    expect(page.locator("#train-run-told")).to_contain_text("parted has")
     write(page, "train-changes", "seed: 1")
     page.locator("#train-resume").click()
-    expect(page.locator("#train-told")).to_contain_text("seed cannot change when a run goes on")
+    expect(page.locator("#train-run-told")).to_contain_text("seed cannot change when a run goes on")
     write(page, "train-changes", "max_steps: 64, learning_rate: 1e-4")
     page.locator("#train-resume").click()
     expect(page.locator("#train-card")).to_contain_text("64 / 64", timeout=LONG_MS)

@@ -179,7 +179,7 @@ def test_visualdl_opens_with_one_click(page: Page, studio: Studio) -> None:
     page.locator("#train-start").click()
     expect(card_of(page, "my-first-run", "finished")).to_be_visible(timeout=LONG_MS)
     page.locator("#train-visualdl").click()
-    link = page.locator("#train-visualdl-told a")
+    link = page.locator("#train-run-told a")
     expect(link).to_be_visible(timeout=LONG_MS)
     answer = page.request.get(link.get_attribute("href") or "")
     assert answer.status == 200

@@ -76,6 +76,7 @@ def test_from_a_file_to_a_merged_model(page: Page, studio: Studio, tmp_path: Pat
 
     # Points appear; a zoom stays while more come.
     wait_for_points(page, 10)
+    page.locator("#train-plot").scroll_into_view_if_needed()
     box = page.locator("#train-plot .nsewdrag").bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] / 2)

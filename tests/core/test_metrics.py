@@ -2,10 +2,7 @@
 
 import math
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from studio.core.metrics import find_progress, read_metric, thin_out
+from studio.core.metrics import find_progress, read_metric
 
 
 def test_a_line_that_is_no_record_is_left_out() -> None:
@@ -29,20 +26,3 @@ def test_nothing_is_invented_before_the_first_step() -> None:
     assert find_progress(0, None, 0, None, 1020.0).elapsed_s is None
     assert find_progress(0, 1000.0, 0, 100, 1020.0).remaining_s is None
     assert find_progress(0, 1000.0, 5, None, 1020.0).remaining_s is None
-
-
-def test_a_spike_survives_thinning() -> None:
-    ys = [1.0] * 10_000
-    ys[4321] = 99.0
-    xs, kept = thin_out(list(range(10_000)), ys, 100)
-    assert kept[xs.index(4321)] == 99.0
-    assert (xs[0], xs[-1]) == (0, 9999)
-
-
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=500), st.integers(4, 60))
-def test_thinning_keeps_order_extremes_and_the_limit(ys: list[float], limit: int) -> None:
-    xs, kept = thin_out(list(range(len(ys))), ys, limit)
-    assert xs == sorted(set(xs))
-    assert kept == [ys[int(x)] for x in xs]
-    assert (min(kept), max(kept)) == (min(ys), max(ys))
-    assert len(xs) <= limit + 4

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from studio.actions.curves import read_curves
 from studio.actions.datasets import add_dataset
 from studio.actions.export import ExportView, start_export, wait_export
-from studio.actions.runs import RunView, find_run, read_chart, read_log
+from studio.actions.runs import RunView, find_run, read_log
 from studio.actions.train import free_name, prepare_run, preview_run, request_from_keys
 from studio.jobs.launch import free_port
 from studio.stores.home import Home
@@ -38,7 +39,7 @@ def told(home: Home, view: RunView) -> str:
 
 def losses(home: Home, view: RunView) -> list[float]:
     assert view.state == "finished", read_log(home, view.run, 3000)
-    return read_chart(home, view.run).series["loss"][1]
+    return read_curves(home, view.run)["loss"][1]
 
 
 def test_lora_evaluation(engine_home: Home, train: Train, skip: Skip) -> None:
@@ -76,7 +77,7 @@ def test_resume(engine_home: Home, train: Train, skip: Skip) -> None:
     assert "has no attribute '_hcg'" in told(engine_home, train(**keys))
     skip("")
     resumed = train(**keys)
-    assert read_chart(engine_home, resumed.run).series["loss"][0] == [3.0, 4.0]
+    assert read_curves(engine_home, resumed.run)["loss"][0] == [3.0, 4.0]
     assert losses(engine_home, resumed) == losses(engine_home, whole)[2:]
 
 
@@ -266,7 +267,7 @@ def test_shared_folder(engine_home: Home, train: Train, skip: Skip, tmp_path: Pa
     skip("")
     run, ended = run_on_two_machines(engine_home, tmp_path / "with", **keys, per_device_train_batch_size=8)
     assert ended == [0, 0]
-    together = read_chart(engine_home, run).series["loss"][1]
+    together = read_curves(engine_home, run)["loss"][1]
     alone = losses(engine_home, train(**keys, per_device_train_batch_size=16))
     assert together == pytest.approx(alone, rel=1e-3)
     assert is_model(Path(find_run(engine_home, run).path))

@@ -11,10 +11,11 @@ import pytest
 
 from benchmarks.demo_answers import ask_all
 from studio.actions.checkpoints import list_checkpoints
+from studio.actions.curves import read_curves
 from studio.actions.export import start_export, wait_export
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.actions.resume import resume_run
-from studio.actions.runs import RunView, find_run, read_chart, read_curves, stop_run, wait_run
+from studio.actions.runs import RunView, find_run, stop_run, wait_run
 from studio.actions.train import default_request, free_name, preview_run, request_from_keys, start_run
 from studio.actions.visualdl import VisualDL
 from studio.core.request import TrainRequest
@@ -89,7 +90,7 @@ def test_the_steps_told_before_are_the_engines(engine_home: Home, train: Train, 
 
 def losses_of(view: RunView) -> tuple[list[float], list[float]]:
     assert view.state == "finished", view.cause
-    return read_curves(Path(view.path))["loss"]
+    return read_curves(Home(Path(view.path).parents[3]), view.run)["loss"]
 
 
 def test_the_preview_in_a_shell_learns_what_the_button_learns(engine_home: Home, train: Train) -> None:
@@ -175,7 +176,7 @@ def test_a_run_that_was_saved_and_stopped_goes_on_with_the_same_losses(
     resume_run(engine_home, run)
     view = wait_run(engine_home, run)
     assert (view.state, view.step) == ("finished", 30), view.cause
-    first, second = (read_chart(engine_home, of.run).series["loss"] for of in (whole, view))
+    first, second = (read_curves(engine_home, of.run)["loss"] for of in (whole, view))
     assert first == second
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
+from studio.actions.curves import read_curves
 from studio.actions.export import start_export, wait_export
 from studio.actions.home import DEMO_MODEL, open_home
-from studio.actions.runs import RunView, find_run, read_curves, stop_run, wait_run
+from studio.actions.runs import RunView, find_run, stop_run, wait_run
 from studio.actions.train import free_name, preview_run, request_from_keys, start_run
 from studio.jobs.processes import processes_of
 from studio.jobs.warm import WarmEngine, ask, parse_warm
@@ -50,7 +51,7 @@ def start(home: Home, **keys: Any) -> RunView:
 def curves(view: RunView) -> dict[str, Any]:
     """What was learnt, without what depends on the clock."""
     assert view.state == "finished", view.cause
-    found = read_curves(Path(view.path))
+    found = read_curves(Home(Path(view.path).parents[3]), view.run)
     return {name: found[name] for name in ("loss", "eval_loss") if name in found}
 
 

@@ -1,16 +1,20 @@
-"""Metrics and logs are read while they grow."""
+"""Metrics are read while they grow."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from studio.stores.tails import MetricsTail, read_log_tail
+from studio.stores.tails import MetricsTail
 
 
 def append(path: Path, *records: Any) -> None:
     with path.open("a", encoding="utf-8") as file:
         for record in records:
             file.write(record if isinstance(record, str) else json.dumps(record) + "\n")
+
+
+def points(tail: MetricsTail) -> tuple[list[int], list[float]]:
+    return tail.curves.steps_of("loss"), list(tail.curves.columns["loss"].values)
 
 
 def log(step: int, loss: float) -> dict[str, Any]:
@@ -21,13 +25,13 @@ def test_only_what_was_added_is_read(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     tail = MetricsTail(path)
     tail.update()
-    assert tail.series == {}
+    assert not tail.curves.steps
     append(path, {"kind": "begin", "time": 1.0, "step": 0, "total_steps": 9}, log(1, 3.0))
     tail.update()
     first = tail.offset
     append(path, log(2, 2.0))
     tail.update()
-    assert tail.series["loss"] == ([1.0, 2.0], [3.0, 2.0])
+    assert points(tail) == ([1.0, 2.0], [3.0, 2.0])
     assert tail.offset > first
     assert (tail.begin["total_steps"], tail.last_step) == (9, 2)
 
@@ -37,10 +41,10 @@ def test_a_half_written_line_waits_for_its_end(tmp_path: Path) -> None:
     tail = MetricsTail(path)
     append(path, log(1, 3.0), '{"kind": "log", "step": 2, "lo')
     tail.update()
-    assert tail.series["loss"] == ([1.0], [3.0])
+    assert points(tail) == ([1.0], [3.0])
     append(path, 'ss": 2.5}\n')
     tail.update()
-    assert tail.series["loss"] == ([1.0, 2.0], [3.0, 2.5])
+    assert points(tail) == ([1.0, 2.0], [3.0, 2.5])
 
 
 def test_a_corrupted_line_costs_that_line_only(tmp_path: Path) -> None:
@@ -48,15 +52,39 @@ def test_a_corrupted_line_costs_that_line_only(tmp_path: Path) -> None:
     append(path, log(1, 3.0), "\x00\x00garbage\n", log(2, 2.0))
     tail = MetricsTail(path)
     tail.update()
-    assert tail.series["loss"] == ([1.0, 2.0], [3.0, 2.0])
+    assert points(tail) == ([1.0, 2.0], [3.0, 2.0])
+
+
+def test_a_long_file_with_torn_and_odd_lines_is_read_like_a_short_one(tmp_path: Path) -> None:
+    """What comes at once is parsed in columns, but for blocks in which a line is odd."""
+    path = tmp_path / "metrics.jsonl"
+    append(path, {"kind": "begin", "time": 0.0, "step": 0, "total_steps": 60_000})
+    lines: list[Any] = [log(step, step / 7) for step in range(1, 60_001)]
+    lines.insert(20_000, {"kind": "phase", "time": 20_000.5, "step": 20_000, "phase": "saving"})
+    lines.insert(20_001, {"kind": "save", "time": 20_000.6, "step": 20_000})
+    lines[30_000] = '{"kind": "log", "step": 299\n'
+    lines[40_000] = '{"kind": "log", "time": 1.0, "step": 39999, "loss": NaN}\n'
+    lines.insert(50_000, {"kind": "begin", "time": 9.0, "step": 45_000})
+    append(path, *lines)
+    at_once, bit_by_bit = MetricsTail(path), MetricsTail(tmp_path / "slow.jsonl")
+    at_once.update()
+    with path.open("rb") as whole, bit_by_bit.path.open("ab", buffering=0) as part:
+        while piece := whole.read(50_000):
+            part.write(piece)
+            bit_by_bit.update()
+    for tail in (at_once, bit_by_bit):
+        assert len(tail.curves.steps) == 45_000 - 1 + 10_002
+        assert (tail.last_step, tail.begin["step"], tail.curves.saved) == (60_000, 45_000, [20_000])
+        assert (tail.phase, tail.phase_since) == ("saving", None)
+    assert repr(points(at_once)) == repr(points(bit_by_bit))
 
 
 def test_steps_that_a_resumed_run_logs_again_are_not_doubled(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    append(path, log(1, 3.0), log(2, 2.0), {"kind": "begin", "step": 1}, log(2, 1.9), log(3, 1.5))
+    append(path, log(1, 3.0), log(2, 2.0), {"kind": "begin", "time": 9.0, "step": 1}, log(2, 1.9), log(3, 1.5))
     tail = MetricsTail(path)
     tail.update()
-    assert tail.series["loss"] == ([1.0, 2.0, 3.0], [3.0, 1.9, 1.5])
+    assert points(tail) == ([1.0, 2.0, 3.0], [3.0, 1.9, 1.5])
 
 
 def test_a_replaced_file_is_read_from_its_start(tmp_path: Path) -> None:
@@ -68,20 +96,4 @@ def test_a_replaced_file_is_read_from_its_start(tmp_path: Path) -> None:
     append(other, log(5, 1.0))
     other.replace(path)
     tail.update()
-    assert tail.series["loss"] == ([5.0], [1.0])
-
-
-def test_a_log_is_shown_without_colours_and_with_bars_at_their_last_state(tmp_path: Path) -> None:
-    path = tmp_path / "log.txt"
-    path.write_bytes("\x1b[32mgreen\x1b[0m\n10%\r50%\r100%\n汉字\n".encode())
-    assert read_log_tail(path, 1000) == "green\n100%\n汉字\n"
-
-
-def test_the_tail_of_a_long_log_begins_with_a_whole_line(tmp_path: Path) -> None:
-    path = tmp_path / "log.txt"
-    path.write_text("".join(f"line {i}\n" for i in range(1000)))
-    assert read_log_tail(path, 20) == "line 998\nline 999\n"
-
-
-def test_a_log_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
-    assert read_log_tail(tmp_path / "log.txt", 1000) == ""
+    assert points(tail) == ([5.0], [1.0])

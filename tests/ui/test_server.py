@@ -1,6 +1,7 @@
 """The application around the page: who may call it, and the routes of our own."""
 
 import ast
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from studio.stores.home import Home
 from studio.stores.runs import RunPaths
+from studio.ui.points import unpack_curves
 from studio.ui.server import build_app
 from studio.ui.train_form import build_form, read_request
 from tests.stores.test_tails import append, log
@@ -52,17 +54,57 @@ def test_another_sites_writes_are_refused(client: TestClient, origin: str) -> No
 
 def test_points_come_with_a_tag_and_only_when_there_are_new_ones(client: TestClient, run: RunPaths) -> None:
     first = client.get("/studio/points", params={"run": "tiny/full/r1"})
-    assert first.json() == {"run": "tiny/full/r1", "points": 2, "series": {"loss": [[1.0, 2.0], [3.0, 2.0]]}}
+    told, curves = unpack_curves(first.content)
+    assert (told["run"], told["points"], told["panels"]) == ("tiny/full/r1", 2, ["loss"])
+    assert curves == {"loss": ([1.0, 2.0], [3.0, 2.0])}
     again = {"If-None-Match": first.headers["etag"]}
     assert client.get("/studio/points", params={"run": "tiny/full/r1"}, headers=again).status_code == 304
     append(run.metrics, log(3, float("nan")))
     grown = client.get("/studio/points", params={"run": "tiny/full/r1"}, headers=again)
-    assert grown.json()["series"]["loss"] == [[1.0, 2.0, 3.0], [3.0, 2.0, None]]
+    steps, losses = unpack_curves(grown.content)[1]["loss"]
+    assert steps == [1.0, 2.0, 3.0]
+    assert losses[:2] == [3.0, 2.0]
+    assert math.isnan(losses[2])
 
 
-def test_only_the_visible_steps_are_sent(client: TestClient, run: RunPaths) -> None:
-    shown = client.get("/studio/points", params={"run": "tiny/full/r1", "x_min": 1.5, "x_max": 9})
-    assert shown.json()["series"]["loss"] == [[2.0], [2.0]]
+def test_only_what_can_be_seen_is_sent(client: TestClient, run: RunPaths) -> None:
+    append(run.metrics, *(log(step, 2.0) for step in range(3, 9)))
+    shown = client.get("/studio/points", params={"run": "tiny/full/r1", "x_min": 4.5, "x_max": 5.5})
+    # And a point beyond each edge, to which the lines reach.
+    assert unpack_curves(shown.content)[1]["loss"][0] == [4.0, 5.0, 6.0]
+
+
+def test_a_long_run_is_sent_in_few_bytes_on_any_axis(client: TestClient, run: RunPaths) -> None:
+    numbers = {"tokens_per_s": 50.0, "interval_runtime": 2.0, "learning_rate": 1e-4, "eval_loss": 2.0}
+    append(run.metrics, *({**log(step, 2.0 + step % 5), **numbers} for step in range(3, 20_001)))
+    for axis, last in (("step", 20_000), ("tokens", 19_998 * 100), ("time", 19_999)):
+        query = {"run": "tiny/full/r1", "panels": "loss,learning_rate", "axis": axis, "weight": 0.6}
+        answer = client.get("/studio/points", params=query)
+        told, curves = unpack_curves(answer.content)
+        assert len(answer.content) <= 16_000
+        assert [curve["name"] for curve in told["curves"]] == ["loss", "eval_loss", "learning_rate"]
+        assert curves["loss"][0][-1] == pytest.approx(last)
+
+
+def test_points_are_kept_as_a_table_and_as_json(client: TestClient, run: RunPaths) -> None:
+    append(run.metrics, log(3, float("nan")), {"kind": "eval", "time": 3.5, "step": 3, "eval_loss": 2.5})
+    table = client.get("/studio/metrics.csv", params={"run": "tiny/full/r1"})
+    assert "r1.csv" in table.headers["content-disposition"]
+    assert table.text.splitlines() == [
+        "step,tokens,seconds,time,loss,eval_loss",
+        "1,0.0,0.0,1.0,3.0,",
+        "2,0.0,1.0,2.0,2.0,",
+        "3,0.0,2.0,3.0,nan,",
+        "3,0.0,2.5,3.5,,2.5",
+    ]
+    points = client.get("/studio/metrics.json", params={"run": "tiny/full/r1"}).json()["points"]
+    assert points[2] == {"step": 3, "tokens": 0.0, "seconds": 2.0, "time": 3.0, "loss": None}
+    assert client.get("/studio/metrics.csv", params={"run": "gone"}).status_code == 404
+
+
+@pytest.mark.parametrize("query", [{"axis": "colour"}, {"weight": 1.0}, {"weight": "nan"}])
+def test_a_wrong_question_about_points_is_refused(client: TestClient, run: RunPaths, query: dict[str, str]) -> None:
+    assert client.get("/studio/points", params={"run": "tiny/full/r1", **query}).status_code == 422
 
 
 @pytest.mark.parametrize("name", ["gone", "../../etc", "/etc/passwd"])
@@ -84,13 +126,47 @@ def test_a_run_is_shown_in_both_languages_and_sent_again_only_when_it_changed(
 
 
 def test_a_log_cannot_write_into_the_page(client: TestClient, run: RunPaths) -> None:
-    (run.job / "log.txt").write_text("<script>alert(1)</script>")
-    shown = client.get("/studio/run", params={"run": "tiny/full/r1"}).json()
-    assert shown["log"] == "&lt;script&gt;alert(1)&lt;/script&gt;"
+    (run.job / "log.txt").write_text("<script>alert(1)</script>\n<b>")
+    shown = client.get("/studio/log", params={"run": "tiny/full/r1"}).json()
+    assert shown["html"] == "&lt;script&gt;alert(1)&lt;/script&gt;\n"
+    assert shown["rest"] == "&lt;b&gt;"
+
+
+def test_a_log_is_shown_with_its_colours_and_with_bars_at_their_last_state(
+    client: TestClient, run: RunPaths
+) -> None:
+    (run.job / "log.txt").write_bytes(b"\x1b[31mred\x1b[0m \x1b[2K\x1b]0;title\x07\n 1%\r 99%\r\n")
+    shown = client.get("/studio/log", params={"run": "tiny/full/r1"}).json()["html"]
+    assert '<span class="ansi31">red</span>' in shown
+    assert "99%" in shown
+    assert " 1%" not in shown
+    assert "\x1b" not in shown
+
+
+def test_a_log_is_searched_and_kept(client: TestClient, run: RunPaths) -> None:
+    run.job.joinpath("ranks").mkdir()
+    (run.job / "ranks" / "workerlog.1").write_text("of one process\n")
+    text = "start\nTraceback (most recent call last):\n  x\nValueError: no\n损失 done\n"
+    (run.job / "log.txt").write_text(text)
+    asked = {"run": "tiny/full/r1"}
+
+    def found(**question: object) -> object:
+        return client.get("/studio/log/find", params={**asked, **question}).json()["at"]
+
+    assert found() == text.index("Traceback")
+    assert found(text="DONE") == found(text="损失") == text.encode().index("损失".encode())
+    assert found(text="start", after=0) is None
+    assert client.get("/studio/log", params=asked).json()["names"] == ["log.txt", "workerlog.1"]
+    whole = client.get("/studio/log/file", params={**asked, "name": "workerlog.1"})
+    assert whole.text == "of one process\n"
+    for name in ("gone", "../request.json", "/etc/passwd"):
+        assert client.get("/studio/log/file", params={**asked, "name": name}).status_code == 404
 
 
 def test_a_run_without_an_export_says_so(client: TestClient, run: RunPaths) -> None:
-    assert client.get("/studio/export", params={"run": "tiny/full/r1"}).json()["log"] == ""
+    shown = client.get("/studio/export", params={"run": "tiny/full/r1"}).json()
+    assert "The result appears here." in shown["card"]
+    assert client.get("/studio/log", params={"run": "tiny/full/r1", "export": True}).status_code == 404
 
 
 def test_a_registered_dataset_can_be_kept_and_nothing_else(client: TestClient, home: Home) -> None:

@@ -13,6 +13,12 @@ from studio.errors import Problem
 
 LAST_WORDS = 500
 ERROR_LINE = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b.*", re.MULTILINE)
+# Where reading of a long log begins: what Python, Paddle and a shell print first when something went wrong.
+FIRST_ERROR = re.compile(
+    rb"^Traceback \(most recent call last\)|^.*\bERROR\b|^\s*(?:\w+\.)*\w+(?:Error|Exception)\b"
+    rb"|^.*(?:Segmentation fault|Out of memory|core dumped)|^FatalError|^C\+\+ Traceback",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)

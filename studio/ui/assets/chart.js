@@ -1,90 +1,338 @@
-// The live loss chart: asks for the visible steps only, and never touches the user's zoom.
+// Charts of runs: each asks for what can be seen only, and never touches the person's zoom.
 (() => {
   const POLL_MS = 1000;
-  const state = { run: "", etag: "", range: null, busy: false, drawn: "" };
+  const KEPT = "studio-chart";
+  const COLORS = ["#3b82f6", "#f59e0b", "#10b981", "#a855f7", "#ef4444", "#14b8a6", "#ec4899", "#84cc16"];
+  const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
+  const HEIGHTS = { first: 260, next: 150, gap: 34, above: 34, below: 44 };
+  const MARKS = { resumed: "#94a3b8", best: "#10b981" };
+  const charts = new Map();
+  const wanted = { panels: ["loss"], axis: "step", log: false, weight: 0, ...read() };
 
-  const current = () => document.querySelector("#train-current-run [data-run]");
+  function read() {
+    try {
+      return JSON.parse(localStorage.getItem(KEPT)) || {};
+    } catch {
+      return {};
+    }
+  }
+
+  function want(change) {
+    Object.assign(wanted, change);
+    localStorage.setItem(KEPT, JSON.stringify(wanted));
+    charts.forEach((chart) => {
+      if ("axis" in change) chart.range = null;
+      chart.asked = "";
+      tick(chart.box);
+    });
+  }
+
   const dark = () => document.body.classList.contains("dark");
 
-  function layout(words) {
+  // The answer of `studio/points`: see `points.py`.
+  function unpack(buffer) {
+    const length = new DataView(buffer).getUint32(0, true);
+    const told = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+    let at = 4 + length;
+    const take = (count) => {
+      const numbers = new Float32Array(buffer, at, count);
+      at += 4 * count;
+      return numbers;
+    };
+    for (const curve of told.curves) {
+      curve.x = take(curve.count);
+      curve.y = take(curve.count);
+      if (curve.smooth) curve.smooth = take(curve.count);
+    }
+    return told;
+  }
+
+  // A run name without its model and method, as long as that tells runs apart.
+  const shortName = (run) => run.split("/").at(-1);
+
+  function traces(chart, words, panels) {
+    const several = chart.runs.length > 1;
+    const drawn = [];
+    chart.runs.forEach((run, number) => {
+      const told = chart.told.get(run);
+      if (!told) return;
+      told.curves.forEach((curve, index) => {
+        const place = panels.indexOf(curve.panel);
+        if (place < 0) return;
+        const among = told.curves.filter((other) => other.panel === curve.panel).indexOf(curve);
+        const color = COLORS[(several ? number : index) % COLORS.length];
+        const label = words.measures[curve.name] || curve.name;
+        const common = {
+          type: "scatter",
+          yaxis: place ? `y${place + 1}` : "y",
+          name: several ? `${shortName(run)} · ${label}` : label,
+          legendgroup: `${run} ${curve.name}`,
+          mode: curve.count > 1 && !curve.name.startsWith("eval_") ? "lines" : "lines+markers",
+          marker: { size: 6, color },
+        };
+        const line = { color, width: 2, dash: several ? DASHES[among % DASHES.length] : "solid" };
+        const value = { hovertemplate: "%{y:.6~g}" };
+        if (curve.smooth) {
+          const faint = { opacity: 0.25, showlegend: false, hoverinfo: "skip" };
+          drawn.push({ ...common, x: curve.x, y: curve.y, line: { ...line, width: 1 }, ...faint });
+          drawn.push({ ...common, x: curve.x, y: curve.smooth, line, ...value });
+        } else {
+          drawn.push({ ...common, x: curve.x, y: curve.y, line, ...value });
+        }
+      });
+      drawn.push(...marked(told, words, panels, several ? `${shortName(run)} · ` : ""));
+    });
+    return drawn;
+  }
+
+  // Points on the curves themselves: the best evaluation, spikes, and where checkpoints were written.
+  function marked(told, words, panels, before) {
+    const place = panels.indexOf("loss");
+    if (place < 0) return [];
+    const on = (kind, name, symbol, color, size) => {
+      const curve = told.curves.find((other) => other.name === name);
+      const places = told.marks[kind] || [];
+      if (!curve || !places.length) return [];
+      const x = [];
+      const y = [];
+      for (const at of places) {
+        const index = curve.x.findIndex((other) => other >= Math.fround(at));
+        if (index < 0) continue;
+        x.push(curve.x[index]);
+        y.push(curve.y[index]);
+      }
+      const marker = { symbol, color, size, line: { width: 1, color: dark() ? "#0f172a" : "#ffffff" } };
+      const trace = { type: "scatter", mode: "markers", x, y, marker, name: before + words.marks[kind] };
+      return [{ ...trace, yaxis: place ? `y${place + 1}` : "y", hoverinfo: "skip" }];
+    };
+    return [
+      ...on("saved", "loss", "triangle-down", "#64748b", 8),
+      ...on("spike", "loss", "diamond", "#ef4444", 8),
+      ...on("best", "eval_loss", "star", MARKS.best, 13),
+    ];
+  }
+
+  function layout(chart, words, panels) {
     const ink = dark() ? "#cbd5e1" : "#334155";
     const grid = dark() ? "#1e293b" : "#e2e8f0";
+    const inner = HEIGHTS.first + (panels.length - 1) * (HEIGHTS.next + HEIGHTS.gap);
+    const axes = {};
+    let top = inner;
+    panels.forEach((panel, place) => {
+      const height = place ? HEIGHTS.next : HEIGHTS.first;
+      axes[place ? `yaxis${place + 1}` : "yaxis"] = {
+        domain: [Math.max(0, (top - height) / inner), top / inner],
+        title: { text: words.panels[panel] || panel, standoff: 6, font: { size: 11 } },
+        type: wanted.log ? "log" : "linear",
+        gridcolor: grid,
+        zeroline: false,
+        automargin: true,
+        exponentformat: "power",
+      };
+      top -= height + HEIGHTS.gap;
+    });
+    const shapes = [];
+    for (const run of chart.runs) {
+      for (const at of chart.told.get(run)?.marks.resumed || []) {
+        const line = { color: MARKS.resumed, width: 1, dash: "dash" };
+        shapes.push({ type: "line", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, line });
+      }
+    }
     return {
-      uirevision: state.run,
-      margin: { l: 52, r: 14, t: 30, b: 40 },
+      uirevision: `${chart.runs} ${wanted.axis} ${wanted.log} ${panels}`,
+      height: inner + HEIGHTS.above + HEIGHTS.below,
+      margin: { l: 58, r: 14, t: HEIGHTS.above, b: HEIGHTS.below },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: ink, size: 12, family: "inherit" },
       hovermode: "x unified",
+      hoversubplots: "axis",
       hoverlabel: { bgcolor: dark() ? "#0f172a" : "#ffffff" },
-      legend: { orientation: "h", x: 0, y: 1.14 },
-      xaxis: { title: { text: words.x }, gridcolor: grid, zeroline: false },
-      yaxis: { gridcolor: grid, zeroline: false, rangemode: "tozero" },
+      legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", font: { size: 11 } },
+      showlegend: true,
+      modebar: { orientation: "v", bgcolor: "rgba(0,0,0,0)", color: grid, activecolor: ink },
+      shapes,
+      xaxis: {
+        title: { text: words.axes[wanted.axis], standoff: 4 },
+        gridcolor: grid,
+        zeroline: false,
+        anchor: panels.length > 1 ? `y${panels.length}` : "y",
+        tickformat: wanted.axis === "time" ? "~s" : "",
+      },
+      ...axes,
     };
   }
 
-  function traces(series, words) {
-    const line = (name, label, color, mode) => {
-      const points = series[name] || [[], []];
-      return { x: points[0], y: points[1], name: label, mode, type: "scatter", line: { color, width: 2 }, marker: { size: 7 } };
-    };
-    return [
-      line("loss", words.loss, "#3b82f6", "lines"),
-      line("eval_loss", words.eval_loss, "#f59e0b", "lines+markers"),
-    ].filter((trace) => trace.x.length);
-  }
-
-  function draw(plot, data, words) {
+  function draw(chart) {
+    const words = JSON.parse(chart.box.dataset.words);
+    const plot = chart.plot;
+    const offered = new Set(chart.runs.flatMap((run) => chart.told.get(run)?.panels || []));
+    const known = Object.keys(words.panels);
+    const order = [...offered].sort((a, b) => rank(known, a) - rank(known, b));
+    const panels = order.filter((panel) => wanted.panels.includes(panel));
+    const data = panels.length ? traces(chart, words, panels) : [];
+    offer(chart, words, order);
+    chart.empty.style.display = data.length ? "none" : "flex";
     const first = !plot.on;
-    const shown = traces(data.series, words);
-    document.getElementById("train-plot-empty").style.display = shown.length ? "none" : "flex";
-    window.Plotly.react(plot, shown, layout(words), { displaylogo: false, responsive: true });
-    plot.dataset.points = String(data.points);
-    plot.setAttribute("aria-label", `${words.loss}: ${data.points}`);
-    if (first) {
-      plot.on("plotly_relayout", (change) => {
-        if ("xaxis.range[0]" in change) state.range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
-        if (change["xaxis.autorange"]) state.range = null;
-        if ("xaxis.range[0]" in change || change["xaxis.autorange"]) state.etag = "";
-      });
+    const options = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+    chart.drawing = window.Plotly.react(plot, data, layout(chart, words, panels.length ? panels : ["loss"]), options);
+    const points = chart.runs.reduce((sum, run) => sum + (chart.told.get(run)?.points || 0), 0);
+    plot.dataset.points = String(points);
+    plot.setAttribute("aria-label", `${panels.map((panel) => words.panels[panel] || panel).join(", ")}: ${points}`);
+    if (first) plot.on("plotly_relayout", (change) => zoom(chart, change));
+  }
+
+  const rank = (known, panel) => (known.includes(panel) ? known.indexOf(panel) : known.length);
+
+  function zoom(chart, change) {
+    const low = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
+    const high = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
+    if (low !== undefined) chart.range = [low, high];
+    else if (change["xaxis.autorange"]) chart.range = null;
+    else return;
+    chart.asked = "";
+    tick(chart.box);
+  }
+
+  // Which plots there are to choose from; unchanged buttons stay, so that the focus does.
+  function offer(chart, words, order) {
+    const place = chart.box.querySelector(".chips");
+    const offered = `${order}${chart.box.dataset.words.length}`;
+    if (place.dataset.offered !== offered) {
+      place.dataset.offered = offered;
+      place.replaceChildren(
+        ...order.map((panel) => {
+          const chip = document.createElement("button");
+          chip.type = "button";
+          chip.dataset.panel = panel;
+          chip.textContent = words.panels[panel] || panel;
+          chip.onclick = () => {
+            const has = wanted.panels.includes(panel);
+            want({ panels: has ? wanted.panels.filter((other) => other !== panel) : [...wanted.panels, panel] });
+          };
+          return chip;
+        }),
+      );
+    }
+    for (const chip of place.children) {
+      chip.setAttribute("aria-pressed", String(wanted.panels.includes(chip.dataset.panel)));
     }
   }
 
-  async function tick() {
-    const plot = document.getElementById("train-plot");
-    const run = current();
-    if (!plot || !run || !window.Plotly || document.hidden || state.busy) return;
-    if (!plot.offsetParent) return;
-    const words = { loss: run.dataset.loss, eval_loss: run.dataset.evalLoss, x: run.dataset.x };
-    const look = `${dark()}${words.loss}`;
-    if (run.dataset.run !== state.run || look !== state.drawn || !plot.on) state.etag = "";
-    if (run.dataset.run !== state.run) {
-      Object.assign(state, { run: run.dataset.run, range: null });
-      draw(plot, { series: {}, points: 0 }, words);
+  function controls(chart) {
+    const part = (name) => chart.box.querySelector(`[data-control=${name}]`);
+    part("axis").value = wanted.axis;
+    part("log").checked = wanted.log;
+    part("weight").value = wanted.weight;
+    part("weight").nextElementSibling.value = wanted.weight || "–";
+    part("axis").onchange = (event) => want({ axis: event.target.value });
+    part("log").onchange = (event) => want({ log: event.target.checked });
+    part("weight").oninput = (event) => {
+      event.target.nextElementSibling.value = +event.target.value || "–";
+      want({ weight: +event.target.value });
+    };
+    chart.box.querySelectorAll("[data-image]").forEach((button) => {
+      button.onclick = () => picture(chart, button.dataset.image);
+    });
+  }
+
+  // Screens may be dark; what goes into a paper or a slide is not.
+  async function picture(chart, format) {
+    const name = chart.runs.map(shortName).join("-") || "chart";
+    const plain = {
+      ...chart.plot.layout,
+      paper_bgcolor: "#ffffff",
+      plot_bgcolor: "#ffffff",
+      font: { ...chart.plot.layout.font, color: "#1e293b", family: "sans-serif" },
+    };
+    const size = { width: 1000, height: chart.plot.layout.height };
+    await window.Plotly.downloadImage({ data: chart.plot.data, layout: plain }, { format, filename: name, ...size });
+  }
+
+  function runsOf(box) {
+    const marker = document.querySelector(box.dataset.follow);
+    if (!marker) return [];
+    return marker.dataset.runs ? JSON.parse(marker.dataset.runs) : [marker.dataset.run].filter(Boolean);
+  }
+
+  function chartOf(box) {
+    const plot = box.querySelector(".plot");
+    let chart = charts.get(box.dataset.chart);
+    if (!chart) {
+      chart = { runs: [], told: new Map(), tags: new Map(), range: null, asked: "", busy: false };
+      charts.set(box.dataset.chart, chart);
     }
-    state.drawn = look;
-    if (!state.run) return;
-    const query = new URLSearchParams({ run: state.run });
-    if (state.range) {
+    if (chart.box !== box || chart.plot !== plot) {
+      Object.assign(chart, { box, plot, empty: box.querySelector(".plot-empty"), asked: "" });
+      controls(chart);
+    }
+    return chart;
+  }
+
+  function question(chart, run) {
+    const query = new URLSearchParams({ run, panels: wanted.panels.join(), axis: wanted.axis, weight: wanted.weight });
+    if (chart.range) {
       // Beyond both edges by a third, so that panning shows a line at once.
-      const third = (state.range[1] - state.range[0]) / 3;
-      query.set("x_min", state.range[0] - third);
-      query.set("x_max", state.range[1] + third);
+      const third = (chart.range[1] - chart.range[0]) / 3;
+      query.set("x_min", chart.range[0] - third);
+      query.set("x_max", chart.range[1] + third);
     }
-    state.busy = true;
-    try {
-      const answer = await fetch(`studio/points?${query}`, { headers: state.etag ? { "If-None-Match": state.etag } : {} });
-      if (answer.status === 200) {
-        const data = await answer.json();
-        state.etag = answer.headers.get("ETag") || "";
-        if (data.run === state.run) draw(plot, data, words);
-      }
-    } catch {
-      // The studio is restarting; the next tick finds it again.
-    } finally {
-      state.busy = false;
-    }
+    return query;
   }
 
-  setInterval(tick, POLL_MS);
+  async function fetchRun(chart, run) {
+    const query = question(chart, run);
+    const headers = chart.tags.has(run) ? { "If-None-Match": chart.tags.get(run) } : {};
+    const answer = await fetch(`studio/points?${query}`, { headers });
+    if (answer.status !== 200) return false;
+    chart.tags.set(run, answer.headers.get("ETag") || "");
+    chart.told.set(run, unpack(await answer.arrayBuffer()));
+    return true;
+  }
+
+  async function tick(box) {
+    if (!window.Plotly || document.hidden || !box.isConnected || !box.offsetParent) return;
+    const chart = chartOf(box);
+    if (chart.busy) return;
+    const runs = runsOf(box);
+    if (String(runs) !== String(chart.runs)) {
+      Object.assign(chart, { runs, range: null, asked: "" });
+      chart.told = new Map([...chart.told].filter(([run]) => runs.includes(run)));
+    }
+    links(chart);
+    const asked = JSON.stringify([runs, wanted, chart.range, dark(), box.dataset.words.length]);
+    const anew = asked !== chart.asked || !chart.plot.on;
+    if (anew) chart.tags.clear();
+    chart.asked = asked;
+    chart.busy = true;
+    try {
+      const came = await Promise.all(runs.map((run) => fetchRun(chart, run)));
+      // The person may have changed something meanwhile: then the next round draws.
+      if (String(runsOf(box)) === String(runs) && (anew || came.some(Boolean))) draw(chart);
+    } catch {
+      // The studio is restarting, or the page is going away; the next tick finds out.
+      chart.asked = "";
+    } finally {
+      chart.busy = false;
+    }
+    if (JSON.stringify([runs, wanted, chart.range, dark(), box.dataset.words.length]) !== asked) tick(box);
+  }
+
+  // What can be kept of the run that is shown.
+  function links(chart) {
+    chart.box.querySelectorAll("[data-keep]").forEach((link) => {
+      const query = new URLSearchParams({ run: chart.runs[0] || "" });
+      if (link.dataset.keep === "html") {
+        const language = document.documentElement.lang === "zh" ? "zh" : "en";
+        for (const [name, value] of Object.entries({ panels: wanted.panels.join(), axis: wanted.axis, weight: wanted.weight, log: wanted.log, language })) {
+          query.set(name, value);
+        }
+        chart.runs.slice(1).forEach((run) => query.append("run", run));
+      }
+      link.href = `studio/metrics.${link.dataset.keep}?${query}`;
+      link.hidden = !chart.runs.length || (chart.runs.length > 1 && link.dataset.keep !== "html");
+    });
+  }
+
+  setInterval(() => document.querySelectorAll("[data-chart]").forEach(tick), POLL_MS);
 })();

@@ -6,22 +6,17 @@
     { part: "export", route: "studio/export", marker: "#export-current-run [data-run]" },
   ];
   const STOPS = ["train-stop", "train-stop-now"];
-  const NEAR_END_PX = 24;
 
-  // A log stays at its end while it grows, unless somebody scrolled up to read.
   function fill(place, html) {
     if (place.filled === html) return;
-    const atEnd = place.scrollTop + place.clientHeight >= place.scrollHeight - NEAR_END_PX;
     place.filled = html;
     place.innerHTML = html;
-    if (atEnd) place.scrollTop = place.scrollHeight;
   }
 
   async function follow(panel) {
     const marker = document.querySelector(panel.marker);
     const card = document.querySelector(`[data-live="${panel.part}.card"]`);
-    const log = document.querySelector(`[data-live="${panel.part}.log"]`);
-    if (!marker || !card || !log || panel.busy || !card.closest(".tabitem")?.offsetParent) return;
+    if (!marker || !card || panel.busy || !card.closest(".tabitem")?.offsetParent) return;
     const query = new URLSearchParams({ run: marker.dataset.run, language: marker.dataset.language });
     const fresh = panel.asked !== String(query) || card.filled === undefined;
     panel.asked = String(query);
@@ -33,7 +28,6 @@
       const shown = await answer.json();
       panel.etag = answer.headers.get("ETag");
       fill(card, shown.card);
-      fill(log, shown.log);
       panel.active = shown.active;
     } catch {
       // The studio is restarting, or the page is going away; the next tick finds out.
