@@ -124,9 +124,9 @@ def _curve(curves: Curves, machine: Curves, name: str, panel: str, query: CurveQ
 
 def _marks(curves: Curves, query: CurveQuery) -> dict[str, list[float]]:
     """Moments worth a mark, the newest of those that can be seen."""
-    best = curves.best_step()
+    best = curves.best("eval_loss")
     steps: dict[str, list[int]] = {
-        "best": [best] if best is not None else [],
+        "best": [best[1]] if best else [],
         "saved": curves.saved,
         "resumed": curves.resumed,
         "spike": curves.spikes,

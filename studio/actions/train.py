@@ -315,9 +315,10 @@ def _listed_path(path: Path, folder: Path) -> str:
 
 def _write_run(home: Home, request: TrainRequest, plan: _Plan) -> list[dict[str, Any]]:
     paths = plan.paths
-    write_json(paths.request, _record(request, plan, []))
     now = time.time()
+    # First the state: with its request a folder becomes a run, and one without a state would prepare for ever.
     write_state(paths.job, state="preparing", phase="preparing", created_at=now, asked_at=now)
+    write_json(paths.request, _record(request, plan, []))
     files = _train_files(paths, request, plan.options)
     parts = [request.datasets] if len(files) == 1 else [(name,) for name in request.datasets]
     evaluated = paths.data / "eval.jsonl"

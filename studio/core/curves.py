@@ -126,13 +126,11 @@ class Curves:
         column = self.columns.get(name, Column())
         return [self.steps[row] for row in column.rows]
 
-    def best_step(self, name: str = "eval_loss") -> int | None:
-        """The step of a measure's lowest value."""
-        column = self.columns.get(name)
-        if not column:
-            return None
-        known = [(value, self.steps[row]) for row, value in zip(column.rows, column.values, strict=True)]
-        return min((pair for pair in known if math.isfinite(pair[0])), default=(0.0, None))[1]
+    def best(self, name: str) -> tuple[float, int] | None:
+        """A measure's lowest value and its step; None where there is none."""
+        column = self.columns.get(name, Column())
+        known = zip(column.values, column.rows, strict=True)
+        return min(((value, self.steps[row]) for value, row in known if math.isfinite(value)), default=None)
 
     def axis(self, axis: Axis, rows: "Sequence[int] | Integers") -> Numbers:
         """Where rows stand on an axis: steps, tokens, or seconds of training."""

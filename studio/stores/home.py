@@ -30,6 +30,11 @@ class Home:
     def models(self) -> Path:
         return self.root / "models"
 
+    @property
+    def trash(self) -> Path:
+        """Runs that were thrown away, until it is emptied; on the same disk, so that throwing away is a move."""
+        return self.root / ".trash"
+
     def pool(self, kind: str) -> Path:
         """Where the devices of a kind are taken, and waited for."""
         return self.saves / ".devices" / kind

@@ -1,6 +1,7 @@
 """Run folders: `saves/<model>/<method>/<run>/`, the one truth about a run."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +85,20 @@ class JobPaths:
 
 def find_run_folders(home: Home) -> Iterator[Path]:
     """Every folder that holds a run, in no order."""
-    for request in home.saves.glob("*/*/*/studio/request.json"):
-        yield request.parent.parent
+    for model in _folders(home.saves):
+        for method in _folders(model):
+            for run in _folders(method):
+                if os.path.exists(f"{run}/studio/request.json"):
+                    yield Path(run)
+
+
+def _folders(folder: str | Path) -> list[str]:
+    """A thousand runs are looked through at every look at the list, so this is no glob."""
+    try:
+        with os.scandir(folder) as found:
+            return [entry.path for entry in found if entry.is_dir() and not entry.name.startswith(".")]
+    except FileNotFoundError:
+        return []
 
 
 def find_run_folder(home: Home, run: str) -> Path:
@@ -93,9 +106,14 @@ def find_run_folder(home: Home, run: str) -> Path:
 
     Raises NotFound, naming what there is.
     """
+    parts = run.split("/")
+    if len(parts) == 3 and not any(part.startswith(".") or not part for part in parts):
+        folder = home.saves.joinpath(*parts)
+        if RunPaths(folder).request.exists():
+            return folder
     folders = list(find_run_folders(home))
     for folder in folders:
-        if run in (folder.name, run_id(home, folder)):
+        if run == folder.name:
             return folder
     raise NotFound("unknown_run", "run", given=run, known=", ".join(sorted(f.name for f in folders)) or "-")
 

@@ -241,6 +241,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Why a job ended.
     "error.request_refused": ("{count} things to fix before the start.", "开始前有 {count} 处需要修正。"),
     "error.unknown_run": ("There is no run {given}. Known: {known}.", "没有运行 {given}。已有：{known}。"),
+    "error.run_is_needed": (
+        "{by} needs {run}; it can go when that has ended.",
+        "{by} 正在使用 {run}，结束后才能删除。",
+    ),
+    "error.unknown_trash": ("That is no longer in the trash ({given}).", "回收站中已没有它（{given}）。"),
+    "error.name_is_taken": (
+        "There is a run named {given} by now; rename or delete that first.",
+        "已有名为 {given} 的运行，请先处理它。",
+    ),
     "error.unknown_log": ("There is no log “{given}”; there are: {known}.", "没有日志 “{given}”，现有：{known}。"),
     "error.unknown_checkpoint": (
         "There is no checkpoint {given}. Known: {known}.",

@@ -14,6 +14,7 @@ from studio.texts import say
 MARKS = ("best", "saved", "resumed", "spike")
 KEPT_AS = ("csv", "json", "html")
 IMAGES = ("png", "svg")
+GRID = "#e2e8f0"
 COLORS = ("#3b82f6", "#f59e0b", "#10b981", "#a855f7", "#ef4444", "#14b8a6", "#ec4899", "#84cc16")
 
 
@@ -62,17 +63,19 @@ def write_chart_page(views: Mapping[str, CurveView], axis: str, log: bool, langu
     share = 1 / len(panels)
     layout: dict[str, Any] = {
         "title": {"text": ", ".join(views)},
-        "template": "plotly_white",
+        "plot_bgcolor": "#ffffff",
         "height": 160 + 280 * len(panels),
         "hovermode": "x unified",
         "hoversubplots": "axis",
-        "xaxis": {"title": {"text": words["axes"][axis]}, "anchor": _axis("y", len(panels) - 1)},
+        "xaxis": {"title": {"text": words["axes"][axis]}, "anchor": _axis("y", len(panels) - 1), "gridcolor": GRID},
     }
     for place, panel in enumerate(panels):
         layout[_axis("yaxis", place)] = {
             "domain": [max(0.0, 1 - share * (place + 0.85)), 1 - share * place],
             "title": {"text": words["panels"].get(panel, panel)},
             "type": "log" if log else "linear",
+            "gridcolor": GRID,
+            "exponentformat": "power",
         }
     data = [
         trace
@@ -95,7 +98,11 @@ def _traces(
             "name": f"{run} · {told}" if run else told,
             "x": curve.xs.tolist(),
             "yaxis": _axis("y", panels.index(curve.panel)),
-            "line": {"color": COLORS[(number if run else among) % len(COLORS)], "width": 2},
+            "line": {
+                "color": COLORS[(number if run else among) % len(COLORS)],
+                "dash": "dash" if run and curve.name.startswith("eval_") else "solid",
+                "width": 2,
+            },
         }
         if curve.smooth is None:
             traces.append({**common, "y": _finite(curve.ys.tolist())})

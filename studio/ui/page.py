@@ -1,4 +1,4 @@
-"""The page: header, language switch, four tabs."""
+"""The page: header, language switch, tabs."""
 
 import html
 from collections import Counter
@@ -15,6 +15,7 @@ from studio.texts import say
 from studio.ui.chat_tab import build_chat_tab
 from studio.ui.dataset_tab import build_dataset_tab
 from studio.ui.export_tab import build_export_tab
+from studio.ui.history_tab import build_history_tab
 from studio.ui.train_tab import build_train_tab
 from studio.ui.words import Words
 
@@ -53,6 +54,7 @@ def build_page(parts: StudioParts) -> gr.Blocks:
             )
         with gr.Tabs(elem_id="page-tabs"):
             build_train_tab(parts, words, page, language)
+            build_history_tab(words, language)
             build_chat_tab(parts, words, page, language)
             build_export_tab(parts, words, page, language)
             build_dataset_tab(parts, words, page, language)

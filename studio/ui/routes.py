@@ -1,15 +1,11 @@
-"""Our own routes beside Gradio's: what follows a run while it lives, and the files of the page.
-
-Each answer carries a tag, so that asking again costs next to nothing while nothing has changed.
-"""
+"""Our own routes beside Gradio's: what follows a run while it lives, and the files of the page."""
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import quote
 
 import plotly
@@ -27,29 +23,31 @@ from studio.stores.home import Home
 from studio.texts import word_fault
 from studio.ui.chart_box import write_chart_page
 from studio.ui.export_card import show_export
+from studio.ui.history_routes import build_history_routes
 from studio.ui.log_box import log_html
 from studio.ui.look import ASSETS
 from studio.ui.points import MEDIA_TYPE, pack_curves
 from studio.ui.run_card import show_run
+from studio.ui.tagged import Language, hash_text, tagged, tagged_body
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-Language = Literal["en", "zh"]
-SCRIPTS = ("chart.js", "live.js", "log.js")
+SCRIPTS = ("chart.js", "live.js", "log.js", "history.js")
 
 
 def build_routes(home: Home) -> APIRouter:
     """What the page asks for under `studio/`: runs, exports, data files, plotly and our own scripts."""
     router = APIRouter(prefix="/studio")
+    router.include_router(build_history_routes(home))
 
     @router.get("/run")
     def run_panel(request: Request, run: str = "", language: Language = "en") -> Response:
         """State, numbers and log of a run."""
-        return _tagged(request, show_run(home, run, language))
+        return tagged(request, show_run(home, run, language))
 
     @router.get("/export")
     def export_panel(request: Request, run: str = "", language: Language = "en") -> Response:
         """State, proof and log of a run's newest export."""
-        return _tagged(request, show_export(home, run, language))
+        return tagged(request, show_export(home, run, language))
 
     @router.get("/points")
     def points(
@@ -67,10 +65,8 @@ def build_routes(home: Home) -> APIRouter:
             view = view_curves(home, run, query)
         except NotFound as error:
             raise HTTPException(404, "no such run") from error
-        headers = {"ETag": f'"{view.version}-{_hash(repr(query))}"', "Cache-Control": "no-cache"}
-        if request.headers.get("if-none-match") == headers["ETag"]:
-            return Response(status_code=304, headers=headers)
-        return Response(pack_curves(view, {"run": run}), media_type=MEDIA_TYPE, headers=headers)
+        tag = f"{view.version}-{hash_text(repr(query))}"
+        return tagged_body(request, tag, lambda: pack_curves(view, {"run": run}), MEDIA_TYPE)
 
     @router.get("/log")
     def log(
@@ -209,16 +205,3 @@ def _jsonl(name: str, rows: Iterable[object]) -> Response:
 def _faulty_row(fault: Fault, raw: object, language: str) -> dict[str, object]:
     reason = word_fault(fault.code, fault.values, language)
     return {"file": fault.file, "line": fault.line, "field": fault.field, "reason": reason, "row": raw}
-
-
-def _tagged(request: Request, value: object) -> Response:
-    """A value as JSON; 304 when the browser has it already."""
-    body = json.dumps(value, ensure_ascii=False)
-    headers = {"ETag": f'"{_hash(body)}"', "Cache-Control": "no-cache"}
-    if request.headers.get("if-none-match") == headers["ETag"]:
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha1(text.encode()).hexdigest()

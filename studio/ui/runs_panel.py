@@ -9,12 +9,13 @@ import gradio as gr
 import yaml
 
 from studio.actions.checkpoints import Checkpoint, delete_checkpoint, list_checkpoints
+from studio.actions.history import list_summaries
 from studio.actions.queue import cpu_runs, hold_run, move_run, set_cpu_runs
 from studio.actions.repair import repair_run
 from studio.actions.resume import resume_run
-from studio.actions.runs import list_runs, request_of
+from studio.actions.runs import request_of
 from studio.actions.train import free_name
-from studio.core.runs import RunView
+from studio.core.runs import ACTIVE_STATES, RunView
 from studio.errors import Problem, RequestRefused
 from studio.stores.home import Home
 from studio.texts import say
@@ -178,12 +179,12 @@ def run_log(language: str) -> str:
 
 
 def run_choices(home: Home, picked: str | None) -> Any:
-    """All runs, newest first; without a pick the newest that is alive, or else the newest."""
-    runs = list_runs(home)
-    choices = [(f"{view.name} · {view.stage} {view.method}", view.run) for view in runs]
-    known = {view.run for view in runs}
+    """All runs that are not archived, newest first; without a pick the newest that is alive, or else the newest."""
+    runs = [summary for summary in list_summaries(home) if not summary.archived or summary.run == picked]
+    choices = [(f"{summary.name} · {summary.stage} {summary.method}", summary.run) for summary in runs]
+    known = {summary.run for summary in runs}
     if picked not in known:
-        alive = next((view.run for view in runs if view.is_active), None)
+        alive = next((summary.run for summary in runs if summary.state in ACTIVE_STATES), None)
         picked = alive or (runs[0].run if runs else None)
     return gr.update(choices=choices, value=picked)
 

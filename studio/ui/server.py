@@ -30,7 +30,9 @@ from studio.ui.routes import build_routes
 HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 UPLOAD_LIMIT = "2gb"
-HEAD = "".join(f'<script src="studio/{name}.js" defer></script>' for name in ("plotly", "live", "chart", "log"))
+HEAD = "".join(
+    f'<script src="studio/{name}.js" defer></script>' for name in ("plotly", "live", "chart", "log", "history")
+)
 
 
 def build_app(home: Home, roots: Sequence[Path] = (), *, warm: bool = False) -> FastAPI:

@@ -123,10 +123,10 @@ def test_a_spike_is_told_and_does_not_hide_the_next() -> None:
 
 def test_the_best_evaluation_is_no_nan() -> None:
     curves = Curves()
-    assert curves.best_step() is None
+    assert curves.best("eval_loss") is None
     for step, loss in ((10, 2.0), (20, math.nan), (30, 1.5), (40, 1.9)):
         curves.add(step, 0.0, {"eval_loss": loss})
-    assert curves.best_step() == 30
+    assert curves.best("eval_loss") == (1.5, 30)
 
 
 def test_a_spike_and_a_gap_survive_thinning() -> None:

@@ -222,3 +222,42 @@ def test_every_control_of_the_train_tab_reaches_the_request(home: Home) -> None:
     told = repr(request)
     assert [name for name in inputs if f"<{name}>" not in told] == ["method"]
     assert request.method == "lora"
+
+
+def test_runs_are_listed_noted_and_thrown_away_in_words(client: TestClient, run: RunPaths) -> None:
+    (run.job / "state.json").write_text('{"state": "finished", "ended_at": 9}')
+    first = client.get("/studio/runs")
+    (line,) = first.json()["runs"]
+    assert (line["run"], line["loss"], line["best_loss"]) == ("tiny/full/r1", 2.0, None)
+    assert client.get("/studio/runs", headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+
+    def act(**wanted: object) -> str:
+        answer = client.post("/studio/runs", json={"language": "zh", **wanted})
+        assert answer.status_code == 200
+        return answer.json()["told"]
+
+    assert "已为 1 个运行设置标签" in act(act="tags", runs=["tiny/full/r1"], value="好，medical")
+    assert client.get("/studio/runs").json()["runs"][0]["tags"] == ["好", "medical"]
+    told = act(act="trash", runs=["gone", "tiny/full/r1"])
+    assert "gone" in told
+    assert "已将 1 个运行移到回收站" in told
+    (trashed,) = client.get("/studio/runs").json()["trash"]
+    assert "已恢复 1 个运行" in act(act="restore", runs=[trashed["key"]])
+    assert client.post("/studio/runs", json={"act": "format"}).status_code == 422
+
+
+def test_another_site_cannot_throw_runs_away(client: TestClient, run: RunPaths) -> None:
+    wanted = {"act": "trash", "runs": ["tiny/full/r1"]}
+    assert client.post("/studio/runs", json=wanted, headers={"Origin": "http://evil.example"}).status_code == 403
+    assert run.request.exists()
+
+
+def test_a_comparison_escapes_what_it_shows(client: TestClient, run: RunPaths) -> None:
+    other = RunPaths(run.output.with_name("r2"))
+    other.job.mkdir(parents=True)
+    other.request.write_text('{"request": {"model": "<b>x</b>", "datasets": [], "options": {"max_steps": "9"}}}')
+    told = client.get("/studio/compare", params={"runs": '["tiny/full/r1", "tiny/full/r2"]'}).json()
+    assert "&lt;b&gt;x&lt;/b&gt;" in told["table"]
+    assert told["numeric"] == {"Max steps": [-1, 9.0]}
+    for wrong in ("[", '["gone"]', "3"):
+        assert client.get("/studio/compare", params={"runs": wrong}).status_code == 404

@@ -80,13 +80,13 @@
           drawn.push({ ...common, x: curve.x, y: curve.y, line, ...value });
         }
       });
-      drawn.push(...marked(told, words, panels, several ? `${shortName(run)} · ` : ""));
+      drawn.push(...marked(told, words, panels, several));
     });
     return drawn;
   }
 
   // Points on the curves themselves: the best evaluation, spikes, and where checkpoints were written.
-  function marked(told, words, panels, before) {
+  function marked(told, words, panels, several) {
     const place = panels.indexOf("loss");
     if (place < 0) return [];
     const on = (kind, name, symbol, color, size) => {
@@ -102,9 +102,11 @@
         y.push(curve.y[index]);
       }
       const marker = { symbol, color, size, line: { width: 1, color: dark() ? "#0f172a" : "#ffffff" } };
-      const trace = { type: "scatter", mode: "markers", x, y, marker, name: before + words.marks[kind] };
+      const trace = { type: "scatter", mode: "markers", x, y, marker, name: words.marks[kind], showlegend: !several };
       return [{ ...trace, yaxis: place ? `y${place + 1}` : "y", hoverinfo: "skip" }];
     };
+    // Of several runs the best evaluations tell enough.
+    if (several) return on("best", "eval_loss", "star", MARKS.best, 13);
     return [
       ...on("saved", "loss", "triangle-down", "#64748b", 8),
       ...on("spike", "loss", "diamond", "#ef4444", 8),

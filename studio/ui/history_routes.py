@@ -1,0 +1,119 @@
+"""The routes of the Runs tab: the list, what is done with runs in it, and how some of them compare."""
+
+import html
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Literal
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from studio.actions.history import (
+    compare_runs,
+    empty_trash,
+    list_summaries,
+    list_trash,
+    note_run,
+    restore_run,
+    trash_run,
+)
+from studio.core.history import Difference, RunSummary
+from studio.errors import NotFound
+from studio.stores.home import Home
+from studio.texts import say
+from studio.ui.tagged import Language, tagged
+from studio.ui.words import attempt, field_label, notice
+
+MOST_COMPARED = 12
+
+
+class Change(BaseModel):
+    """What shall be done with some runs, or with what is in the trash (then `runs` are its keys)."""
+
+    act: Literal["note", "tags", "archive", "unarchive", "trash", "restore", "empty"]
+    runs: list[str] = []
+    value: str = ""
+    language: Language = "en"
+
+
+def build_history_routes(home: Home) -> APIRouter:
+    """What the Runs tab asks for."""
+    router = APIRouter()
+
+    @router.get("/runs")
+    def runs(request: Request) -> Response:
+        """Every run in one line, and the trash; 304 when nothing has changed."""
+        summaries = [summary.to_json() for summary in list_summaries(home)]
+        return tagged(request, {"runs": summaries, "trash": [asdict(trashed) for trashed in list_trash(home)]})
+
+    @router.post("/runs")
+    def change(wanted: Change) -> dict[str, str]:
+        """Do something with runs; the answer is the notice that tells how it went."""
+        acts: dict[str, Callable[[str], object]] = {
+            "note": lambda run: note_run(home, run, note=wanted.value),
+            "tags": lambda run: note_run(home, run, tags=wanted.value.replace("，", ",").split(",")),
+            "archive": lambda run: note_run(home, run, archived=True),
+            "unarchive": lambda run: note_run(home, run, archived=False),
+            "trash": lambda run: trash_run(home, run),
+            "restore": lambda key: restore_run(home, key),
+            "empty": lambda _: empty_trash(home),
+        }
+        told = ""
+        done = 0
+        for run in wanted.runs or ([""] if wanted.act == "empty" else []):
+            _, failed = attempt(lambda run=run: acts[wanted.act](run), wanted.language)
+            told += failed
+            done += not failed
+        good = notice(say(f"history.done.{wanted.act}", wanted.language, count=done), "good") if done else ""
+        return {"told": told + good}
+
+    @router.get("/compare")
+    def compare(request: Request, runs: str, language: Language = "en") -> Response:
+        """What differs between runs, as a table, and its numbers for a plot. `runs` is a JSON list."""
+        try:
+            summaries, differences = compare_runs(home, [str(run) for run in json.loads(runs)][:MOST_COMPARED])
+        except (NotFound, ValueError, TypeError) as error:
+            raise HTTPException(404, "no such run") from error
+        numeric = {_name(one, language): list(one.values) for one in differences if one.is_numeric}
+        results = {
+            say(f"history.{name}", language): [getattr(summary, name) for summary in summaries]
+            for name in ("best_loss", "loss", "elapsed_s")
+        }
+        told: dict[str, Any] = {
+            "table": _table(summaries, differences, language),
+            "names": [summary.name for summary in summaries],
+            "numeric": numeric,
+            "results": {name: values for name, values in results.items() if any(v is not None for v in values)},
+        }
+        return tagged(request, told)
+
+    return router
+
+
+def _table(summaries: list[RunSummary], differences: list[Difference], language: str) -> str:
+    if not differences:
+        return notice(say("history.same", language))
+    heads = "".join(f"<th>{html.escape(summary.name)}</th>" for summary in summaries)
+    lines = ""
+    kind = ""
+    for one in differences:
+        if one.kind != kind:
+            kind = one.kind
+            told = html.escape(say(f"history.kind.{kind}", language))
+            lines += f'<tr class="kind"><th colspan="{len(summaries) + 1}">{told}</th></tr>'
+        cells = "".join(f"<td>{html.escape(_say(value))}</td>" for value in one.values)
+        lines += f"<tr><th>{html.escape(_name(one, language))}</th>{cells}</tr>"
+    table = f'<table class="data"><thead><tr><th></th>{heads}</tr></thead><tbody>{lines}</tbody></table>'
+    return f'<div class="scroll">{table}</div>'
+
+
+def _name(one: Difference, language: str) -> str:
+    return field_label(one.name, language) if one.kind == "option" else one.name
+
+
+def _say(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)

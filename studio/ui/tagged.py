@@ -1,0 +1,39 @@
+"""Answers that carry a tag, so that asking again costs next to nothing while nothing has changed."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+from fastapi import Request
+from fastapi.responses import Response
+
+Language = Literal["en", "zh"]
+
+
+def tagged(request: Request, value: object) -> Response:
+    """A value as JSON; 304 when the browser has it already."""
+    # A loss may be no number, which JSON does not know.
+    body = json.dumps(_finite(value), ensure_ascii=False)
+    return tagged_body(request, hash_text(body), lambda: body, "application/json")
+
+
+def tagged_body(request: Request, tag: str, body: Callable[[], str | bytes], media_type: str) -> Response:
+    """A body that is made only for a browser that does not have it yet."""
+    headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(body(), media_type=media_type, headers=headers)
+
+
+def hash_text(text: str) -> str:
+    return hashlib.sha1(text.encode()).hexdigest()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
