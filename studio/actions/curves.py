@@ -111,11 +111,11 @@ def _curve(curves: Curves, machine: Curves, name: str, panel: str, query: CurveQ
     column = source.columns[name]
     values = np.array(column.values)
     if source is curves:
-        places = curves.axis(query.axis, column.rows)
+        places = curves.places(query.axis, name)
     else:
         # Measured by the clock; what was measured before the first step and after the last stands at their places.
         times = np.array(machine.times)[np.array(column.rows)]
-        places = np.interp(times, np.array(curves.times), curves.axis(query.axis, range(len(curves.steps))))
+        places = np.interp(times, np.array(curves.times), curves.axis(query.axis))
     kept = thin_out(values, *visible(places, query.x_min, query.x_max), limit)
     smoothed = query.weight and find_measure(name).is_noisy
     smooth = source.smooth(name, query.weight)[kept] if smoothed else None
@@ -133,7 +133,7 @@ def _marks(curves: Curves, query: CurveQuery) -> dict[str, list[float]]:
     }
     marks: dict[str, list[float]] = {}
     for kind, found in steps.items():
-        places = curves.places(query.axis, found)
+        places = curves.places_of_steps(query.axis, found)
         first, last = visible(places, query.x_min, query.x_max)
         if last > first:
             marks[kind] = places[first:last].tolist()[-MARKS:]

@@ -1,13 +1,12 @@
 """Read the log of a run or an export: any part of it, and what is looked for in it."""
 
-import re
 from pathlib import Path
 
 from studio.actions.export import newest_export
-from studio.core.paddleformers.failures import FIRST_ERROR
+from studio.core.paddleformers.failures import ERROR_WORDS, FIRST_ERROR
 from studio.errors import NotFound
 from studio.stores.home import Home
-from studio.stores.logs import LogPart, find_in_log, find_logs, read_part
+from studio.stores.logs import LogPart, find_in_log, find_logs, pattern_finder, read_part, text_finder
 from studio.stores.runs import RunPaths, find_run_folder
 
 PART_BYTES = 65_536
@@ -46,13 +45,12 @@ def find_text(
     export: bool = False,
 ) -> int | None:
     """The byte at which a line with a text begins, whatever its capitals; see `find_in_log`."""
-    pattern = re.compile(re.escape(text.encode()), re.IGNORECASE)
-    return find_in_log(log_file(home, run, name, export), pattern, after, before)
+    return find_in_log(log_file(home, run, name, export), text_finder(text), after, before)
 
 
 def find_first_error(home: Home, run: str, name: str = "", export: bool = False) -> int | None:
     """The byte at which the first line that tells an error begins; None when there is none."""
-    return find_in_log(log_file(home, run, name, export), FIRST_ERROR)
+    return find_in_log(log_file(home, run, name, export), pattern_finder(FIRST_ERROR, ERROR_WORDS))
 
 
 def _job(home: Home, run: str, export: bool) -> Path | None:

@@ -132,16 +132,21 @@ class Curves:
         known = zip(column.values, column.rows, strict=True)
         return min(((value, self.steps[row]) for value, row in known if math.isfinite(value)), default=None)
 
-    def axis(self, axis: Axis, rows: "Sequence[int] | Integers") -> Numbers:
-        """Where rows stand on an axis: steps, tokens, or seconds of training."""
-        places = {"step": self.steps, "tokens": self.tokens, "time": self.seconds}[axis]
+    def axis(self, axis: Axis) -> Numbers:
+        """Where each row stands on an axis: steps, tokens, or seconds of training."""
         # A copy: an array that is looked into from outside cannot grow.
-        return np.array(places, dtype=np.float64)[np.asarray(rows, dtype=np.int64)]
+        return np.array({"step": self.steps, "tokens": self.tokens, "time": self.seconds}[axis], dtype=np.float64)
 
-    def places(self, axis: Axis, steps: Sequence[int]) -> Numbers:
-        """Where steps stand on an axis; one between two rows stands at the later."""
+    def places(self, axis: Axis, name: str) -> Numbers:
+        """Where the values of a measure stand."""
+        rows, whole = self.columns[name].rows, self.axis(axis)
+        # Most measures stand in every row.
+        return whole if len(rows) == len(whole) else whole[np.array(rows)]
+
+    def places_of_steps(self, axis: Axis, steps: Sequence[int]) -> Numbers:
+        """Where steps stand; one between two rows stands at the later."""
         rows = np.searchsorted(np.array(self.steps), steps, "left")
-        return self.axis(axis, np.minimum(rows, len(self.steps) - 1)) if len(self.steps) else np.zeros(0)
+        return self.axis(axis)[np.minimum(rows, len(self.steps) - 1)] if len(self.steps) else np.zeros(0)
 
     def smooth(self, name: str, weight: float) -> Numbers:
         """A measure's moving average, see `_Smooth`; reckoned on for new points only."""

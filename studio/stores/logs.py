@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -61,9 +61,29 @@ def read_part(path: Path, size: int, start: int | None = None, before: int | Non
     return LogPart(first, first + whole, total, data[:whole].decode("utf-8", "replace"), rest)
 
 
-def find_in_log(
-    path: Path, pattern: re.Pattern[bytes], after: int | None = None, before: int | None = None
-) -> int | None:
+# Where in a block something is, the first time or the last; -1 where it is not.
+Finder = Callable[[bytes, bool], int]
+
+
+def text_finder(text: str) -> Finder:
+    """Finds a text, whatever its capitals."""
+    wanted = text.encode().lower()
+    return lambda block, last: block.lower().rfind(wanted) if last else block.lower().find(wanted)
+
+
+def pattern_finder(pattern: re.Pattern[bytes], words: Sequence[bytes]) -> Finder:
+    """Finds a pattern, of which each match has one of the words: looking for words is a hundred times quicker."""
+
+    def find(block: bytes, last: bool) -> int:
+        if not any(word in block for word in words):
+            return -1
+        found = [match.start() for match in pattern.finditer(block)]
+        return (found[-1] if last else found[0]) if found else -1
+
+    return find
+
+
+def find_in_log(path: Path, find: Finder, after: int | None = None, before: int | None = None) -> int | None:
     """The byte at which a line with a match begins: the first line of all, the next, or the last before a byte.
 
     `after` is the byte at which the line begins that the next one shall follow.
@@ -76,11 +96,9 @@ def find_in_log(
             else:
                 blocks = _blocks(file, 0 if after is None else _line_end(file, after), total)
             for offset, block in blocks:
-                found = pattern.search(block)
-                if found and before is not None:
-                    *_, found = pattern.finditer(block)
-                if found:
-                    return _line_start(file, offset + found.start())
+                found = find(block, before is not None)
+                if found >= 0:
+                    return _line_start(file, offset + found)
     except FileNotFoundError:
         pass
     return None

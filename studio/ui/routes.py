@@ -28,21 +28,22 @@ from studio.ui.log_box import log_html
 from studio.ui.look import ASSETS
 from studio.ui.points import MEDIA_TYPE, pack_curves
 from studio.ui.run_card import show_run
-from studio.ui.tagged import Language, hash_text, tagged, tagged_body
+from studio.ui.tagged import Language, Shared, hash_text, tagged, tagged_body
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-SCRIPTS = ("chart.js", "live.js", "log.js", "history.js")
+SCRIPTS = ("live", "chart", "log", "history")
 
 
 def build_routes(home: Home) -> APIRouter:
     """What the page asks for under `studio/`: runs, exports, data files, plotly and our own scripts."""
     router = APIRouter(prefix="/studio")
+    shown_run = Shared(show_run)
     router.include_router(build_history_routes(home))
 
     @router.get("/run")
     def run_panel(request: Request, run: str = "", language: Language = "en") -> Response:
         """State, numbers and log of a run."""
-        return tagged(request, show_run(home, run, language))
+        return tagged(request, shown_run(home, run, language))
 
     @router.get("/export")
     def export_panel(request: Request, run: str = "", language: Language = "en") -> Response:
@@ -174,7 +175,7 @@ def build_routes(home: Home) -> APIRouter:
 
     @router.get("/{name}.js")
     def script(name: str) -> FileResponse:
-        if f"{name}.js" not in SCRIPTS:
+        if name not in SCRIPTS:
             raise HTTPException(404, "no such script")
         return FileResponse(
             ASSETS / f"{name}.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"}

@@ -11,9 +11,11 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.actions.chat import ChatModels
 from studio.actions.tokens import Encoders
@@ -25,14 +27,39 @@ from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.look import build_theme, read_style
 from studio.ui.page import StudioParts, build_page
-from studio.ui.routes import build_routes
+from studio.ui.routes import SCRIPTS, build_routes
 
 HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 UPLOAD_LIMIT = "2gb"
-HEAD = "".join(
-    f'<script src="studio/{name}.js" defer></script>' for name in ("plotly", "live", "chart", "log", "history")
-)
+HEAD = "".join(f'<script src="studio/{name}.js" defer></script>' for name in ("plotly", *SCRIPTS))
+
+
+class Guard:
+    """Refuses other sites' writes, and forbids other sites to frame the page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        origin = Headers(scope=scope).get("origin")
+        own = urlsplit(origin).hostname in ("127.0.0.1", "localhost", "::1") if origin else True
+        if scope["method"] not in SAFE_METHODS and not own:
+            refusal = PlainTextResponse("Requests of other sites are refused.", status_code=403)
+            await refusal(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Frame-Options"] = "SAMEORIGIN"
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        await self._app(scope, receive, guarded)
 
 
 def build_app(home: Home, roots: Sequence[Path] = (), *, warm: bool = False) -> FastAPI:
@@ -57,18 +84,7 @@ def build_app(home: Home, roots: Sequence[Path] = (), *, warm: bool = False) -> 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
 
-    @app.middleware("http")
-    async def guard(request: Request, call_next: object) -> Response:
-        """Refuse other sites' writes, and forbid other sites to frame the page."""
-        origin = request.headers.get("origin")
-        own = urlsplit(origin).hostname in ("127.0.0.1", "localhost", "::1") if origin else True
-        if request.method not in SAFE_METHODS and not own:
-            return PlainTextResponse("Requests of other sites are refused.", status_code=403)
-        response: Response = await call_next(request)  # type: ignore[operator]
-        response.headers["X-Frame-Options"] = "SAMEORIGIN"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
+    app.add_middleware(Guard)
     app.include_router(build_routes(home))
     return gr.mount_gradio_app(
         app,

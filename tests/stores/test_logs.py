@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from studio.stores import logs
-from studio.stores.logs import find_in_log, find_logs, read_log_tail, read_part
+from studio.stores.logs import find_in_log, find_logs, pattern_finder, read_log_tail, read_part, text_finder
 
 
 @pytest.fixture
@@ -60,14 +60,14 @@ def test_a_line_longer_than_a_part_does_not_stop_the_reader(tmp_path: Path) -> N
 def test_a_log_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     assert read_part(path, 100).total == 0
-    assert find_in_log(path, re.compile(b"x")) is None
+    assert find_in_log(path, text_finder("x")) is None
     assert read_log_tail(path, 100) == ""
 
 
 def test_matches_are_found_in_turn_forwards_and_backwards(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "BLOCK_BYTES", 100)
     monkeypatch.setattr(logs, "OVERLAP_BYTES", 20)
-    pattern = re.compile(rb"LINE 0\d00", re.IGNORECASE)
+    pattern = pattern_finder(re.compile(rb"line 0\d00"), (b"line 0",))
     expected = [10 * line for line in range(0, 1000, 100)]
     forwards: list[int] = []
     while (at := find_in_log(log, pattern, after=forwards[-1] if forwards else None)) is not None:
@@ -77,6 +77,15 @@ def test_matches_are_found_in_turn_forwards_and_backwards(log: Path, monkeypatch
         backwards.append(at)
     assert forwards == expected
     assert backwards == expected[::-1]
+
+
+def test_a_text_is_found_whatever_its_capitals(log: Path) -> None:
+    with log.open("a") as file:
+        file.write("Außen 损失 LOSS\n")
+    last = log.stat().st_size - len("Außen 损失 LOSS\n".encode())
+    assert find_in_log(log, text_finder("损失 loss")) == last
+    assert find_in_log(log, text_finder("LINE 0500"), before=last) == 5000
+    assert find_in_log(log, text_finder("line 0500"), after=5000) is None
 
 
 def test_single_processes_have_logs_of_their_own(tmp_path: Path) -> None:

@@ -14,9 +14,18 @@ from studio.errors import Problem
 LAST_WORDS = 500
 ERROR_LINE = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b.*", re.MULTILINE)
 # Where reading of a long log begins: what Python, Paddle and a shell print first when something went wrong.
+ERROR_WORDS = (
+    b"Traceback",
+    b"ERROR",
+    b"Error",
+    b"Exception",
+    b"Segmentation fault",
+    b"Out of memory",
+    b"core dumped",
+)
 FIRST_ERROR = re.compile(
-    rb"^Traceback \(most recent call last\)|^.*\bERROR\b|^\s*(?:\w+\.)*\w+(?:Error|Exception)\b"
-    rb"|^.*(?:Segmentation fault|Out of memory|core dumped)|^FatalError|^C\+\+ Traceback",
+    rb"^Traceback \(most recent call last\)|\bERROR\b|^\s*(?:\w+\.)*\w*(?:Error|Exception)\b"
+    rb"|C\+\+ Traceback|Segmentation fault|Out of memory|core dumped",
     re.MULTILINE,
 )
 
