@@ -59,6 +59,18 @@ def count_held_out(options: Mapping[str, OptionValue], sound: Mapping[str, int])
     return sum(apart.size(rows) for rows in sound.values())
 
 
+def count_steps(home: Home, request: TrainRequest) -> int | None:
+    """How many steps a request takes; None where that depends on how rows are mixed, or an option is wrong."""
+    try:
+        options = checked_options(request)
+    except ValueError:
+        return None
+    sound = {name: rows - faulty for name, (rows, faulty) in count_rows(home, request.datasets).items()}
+    rows = sum(sound.values()) - (count_held_out(options, sound) if options["eval_share"] else 0)
+    mixed = len(request.datasets) > 1 and options["mix_strategy"] != "concat" and int(options["max_steps"]) <= 0
+    return None if mixed or not rows else planned_steps(rows, options)
+
+
 def _step_notes(request: TrainRequest, options: Mapping[str, OptionValue], rows: int) -> list[Problem]:
     if not rows:
         return []

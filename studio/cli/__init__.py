@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import yaml
 
-from studio.actions import chat, checkpoints, export, presets, queue, repair, resume, runs, train
+from studio.actions import chat, checkpoints, export, history, presets, queue, repair, resume, runs, sweeps, train
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.cli.data import add_dataset_commands
 from studio.cli.output import Answer, end_progress, plain, show_progress
@@ -72,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
         return command
 
     add_dataset_commands(commands, add)
-    for name, run in (("preview", _preview), ("prepare", _prepare), ("train", _train)):
+    for name, run in (("preview", _preview), ("prepare", _prepare), ("train", _train), ("sweep", _sweep)):
         command = add(commands, name, run)
         command.add_argument("--config", type=Path)
         command.add_argument("--preset", help=say("cli.preset"))
@@ -80,6 +80,12 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--name")
         if name == "train":
             command.add_argument("--wait", action="store_true")
+        if name == "sweep":
+            command.add_argument("--axes", type=Path, required=True, help=say("cli.axes"))
+            command.add_argument("--count", type=int, help=say("sweep.count.help"))
+            command.add_argument("--pattern", default=sweeps.PATTERN, help=say("sweep.pattern.help"))
+            command.add_argument("--seed", type=int, default=42)
+            command.add_argument("--plan", action="store_true", help=say("sweep.plan"))
 
     add(commands, "import", _import).add_argument("config", type=Path)
     listed = commands.add_parser("runs", parents=[shared], help=say("cli.runs"))
@@ -87,6 +93,13 @@ def build_parser() -> argparse.ArgumentParser:
     about = listed.add_subparsers(metavar="WHAT")
     add(about, "show", _runs_show, "of")
     add(about, "checkpoints", _runs_checkpoints, "of").add_argument("--delete", type=int, metavar="STEP")
+    add(about, "compare", _runs_compare).add_argument("of", nargs="+")
+    noting = add(about, "note", _runs_note, "of")
+    noting.add_argument("--note")
+    noting.add_argument("--tags")
+    noting.add_argument("--archived", action=argparse.BooleanOptionalAction)
+    add(about, "trash", _runs_trash, "of")
+    add(about, "restore", _runs_restore).add_argument("key", nargs="?")
     add(commands, "stop", _stop, "of").add_argument("--now", action="store_true")
 
     add(commands, "cpu-runs", _cpu_runs).add_argument("count", nargs="?")
@@ -194,6 +207,18 @@ def _train(home: Home, flags: argparse.Namespace) -> Answer:
     return _follow(home, train.start_run(home, _asked(home, flags)), flags)
 
 
+def _sweep(home: Home, flags: argparse.Namespace) -> Answer:
+    try:
+        axes = flags.axes.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudioError("bad_config", "axes", given=str(flags.axes), reason=str(error)) from error
+    asked = (home, _asked(home, flags), axes, flags.count, flags.pattern, flags.seed)
+    if flags.plan:
+        plan = sweeps.plan_sweep(*asked)
+        return {"runs": [request.name for request in plan.requests], "seconds": plan.seconds}
+    return {"runs": [view.run for view in sweeps.start_sweep(*asked)]}
+
+
 def _resume(home: Home, flags: argparse.Namespace) -> Answer:
     return _follow(home, resume.resume_run(home, flags.of, flags.checkpoint, _read_keys(flags.keys)), flags)
 
@@ -222,6 +247,25 @@ def _runs(home: Home, flags: argparse.Namespace) -> Answer:
 
 def _runs_show(home: Home, flags: argparse.Namespace) -> Answer:
     return plain(runs.find_run(home, flags.of))
+
+
+def _runs_compare(home: Home, flags: argparse.Namespace) -> Answer:
+    summaries, differences = history.compare_runs(home, flags.of)
+    return {"runs": summaries, "differences": differences}
+
+
+def _runs_note(home: Home, flags: argparse.Namespace) -> Answer:
+    tags = None if flags.tags is None else flags.tags.split(",")
+    return plain(history.note_run(home, flags.of, flags.note, tags, flags.archived))
+
+
+def _runs_trash(home: Home, flags: argparse.Namespace) -> Answer:
+    return plain(history.trash_run(home, flags.of))
+
+
+def _runs_restore(home: Home, flags: argparse.Namespace) -> Answer:
+    """Without a key, what could be brought back."""
+    return {"run": history.restore_run(home, flags.key)} if flags.key else {"trash": history.list_trash(home)}
 
 
 def _runs_checkpoints(home: Home, flags: argparse.Namespace) -> Answer:

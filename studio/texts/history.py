@@ -1,6 +1,30 @@
 """The Runs tab: the list of all runs, and how some of them compare."""
 
 TEXTS: dict[str, tuple[str, str]] = {
+    "sweep.panel": ("Sweep: many runs at once", "参数搜索：批量运行"),
+    "sweep.axes": ("Options and their values (YAML)", "选项及取值（YAML）"),
+    "sweep.axes.help": (
+        "Lists or ranges; every combination becomes a run of the settings above, in the queue.",
+        "列表或范围；每种组合按上方设置生成一个排队运行。",
+    ),
+    "sweep.count": ("Only some", "只取部分"),
+    "sweep.count.help": ("So many at random; empty takes all.", "随机取若干个；留空则全部。"),
+    "sweep.pattern": ("Names", "名称模板"),
+    "sweep.pattern.help": ("With {{name}}, {{n}} and options.", "可用 {{name}}、{{n}} 和选项名。"),
+    "sweep.plan": ("See what it takes", "查看开销"),
+    "sweep.start": ("Start all", "全部开始"),
+    "sweep.planned": (
+        "{count} runs, {lasting} of training one after another.",
+        "{count} 个运行，依次训练约需 {lasting}。",
+    ),
+    "sweep.unknown": (
+        "an unknown time (this model and method were not trained here before)",
+        "时间未知（该模型与方法尚无运行记录）",
+    ),
+    "sweep.started": (
+        "{count} runs are started; on the Runs tab they carry the name of this request as a tag.",
+        "已启动 {count} 个运行；在“运行记录”页带有本次名称的标签。",
+    ),
     "history.tab": ("Runs", "运行记录"),
     "history.search": ("Search names, models, data, notes, tags", "搜索名称、模型、数据、备注、标签"),
     "history.state": ("State", "状态"),

@@ -89,6 +89,28 @@ TEXTS: dict[str, tuple[str, str]] = {
         "“{given}” cannot be a name. Use letters, digits, “-”, “_” and “.”, beginning with a letter or digit.",
         "“{given}” 不能用作名称。请使用文字、数字、“-”、“_” 和 “.”，并以文字或数字开头。",
     ),
+    "problem.sweep_not_yaml": ("This is not YAML: {reason}", "不是合法的 YAML：{reason}"),
+    "problem.sweep_empty": (
+        "Name at least one option with its values, such as learning_rate: [1e-4, 3e-4].",
+        "请至少填写一个选项及其取值，例如 learning_rate: [1e-4, 3e-4]。",
+    ),
+    "problem.sweep_bad_values": (
+        "Give {name} a list such as [4, 8], or a range such as {{from: 1e-5, to: 1e-3, count: 5, scale: log}}.",
+        "请为 {name} 填写列表（如 [4, 8]）或范围（如 {{from: 1e-5, to: 1e-3, count: 5, scale: log}}）。",
+    ),
+    "problem.sweep_too_many": (
+        "That would be {count} runs; between 1 and {most} can be started at once.",
+        "共 {count} 个运行；一次可启动 1 至 {most} 个。",
+    ),
+    "problem.sweep_bad_pattern": (
+        "The pattern “{given}” names something that is not varied; {{name}}, {{n}} and the varied options are known.",
+        "名称模板 “{given}” 含有未知字段；可用 {{name}}、{{n}} 和被搜索的选项。",
+    ),
+    "problem.sweep_same_names": (
+        "The pattern “{given}” gives several runs the same name; put {{n}} into it.",
+        "名称模板 “{given}” 会产生重名，请加入 {{n}}。",
+    ),
+    "problem.sweep_bad_count": ("“{given}” is no number of runs.", "“{given}” 不是运行数量。"),
     "problem.name_taken": (
         "A run called {given} exists already. Choose another name.",
         "名为 {given} 的运行已存在。请换一个名称。",
@@ -344,6 +366,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cli.import": ("say what becomes of another tool's settings", "查看其他工具的设置如何转换"),
     "cli.runs_checkpoints": ("the checkpoints of a run; delete one", "列出运行的检查点，或删除其一"),
     "cli.cpu_runs": ("say or set how many runs may work on the CPU at once", "查看或设置 CPU 同时运行数"),
+    "cli.sweep": ("start many runs with some options varied", "改变部分选项，批量启动运行"),
+    "cli.axes": ("a YAML file: options with lists or ranges of values", "YAML 文件：选项及其取值列表或范围"),
+    "cli.runs_compare": ("what differs between runs", "比较多个运行的差异"),
+    "cli.runs_note": ("note, tag or archive a run", "为运行添加备注、标签或归档"),
+    "cli.runs_trash": ("move a run to the trash", "将运行移到回收站"),
+    "cli.runs_restore": (
+        "bring a run back from the trash; without a key, what is there",
+        "从回收站恢复运行；不给键则列出内容",
+    ),
     "cli.queue": ("hold, release or move a run that waits", "暂缓、恢复或移动排队中的运行"),
     "cli.preset": ("settings to begin with, by the name of a preset", "以某个预设作为起点"),
     "cli.repair": ("mend a failed run and run it again", "修正失败的运行并重新运行"),

@@ -22,6 +22,7 @@ from studio.ui.settings_panel import (
     wire_reductions,
     wire_settings,
 )
+from studio.ui.sweep_panel import build_sweep, wire_sweep
 from studio.ui.train_form import TrainForm, build_form, read_request, visible_options
 from studio.ui.words import Words, attempt, notice, problem_list, tell
 
@@ -40,6 +41,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
             preset = build_preset_choice(words)
             inputs, groups = build_form(default_request(home), words)
             settings = build_settings(words)
+            sweep = build_sweep(words)
         with gr.Column(scale=6, min_width=340, elem_classes="side"):
             problems = gr.HTML(elem_classes="plain", elem_id="train-problems")
             with gr.Row(elem_classes="actions"):
@@ -110,6 +112,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         button.click(_stopper(home, at_once), [runs.run, language], told, show_progress="hidden")
     wire_settings(home, page, tab, language, preset, settings, form)
     wire_reductions(reductions, form)
+    wire_sweep(home, sweep, form, language)
     wire_runs(parts, page, tab, language, runs, form)
 
 
