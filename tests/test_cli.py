@@ -133,3 +133,27 @@ def test_what_was_left_out_is_counted_by_kind(run: Run, home: Home) -> None:
     status, made = run("datasets", "clean", "twice", "--as", "once")
     assert (status, made["dataset"]["rows"]) == (0, 1)
     assert made["left_out"] == {"duplicate": 2, "faulty": 1}
+
+
+def test_a_sweep_is_planned_from_a_file(run: Run, tmp_path: Path) -> None:
+    axes = tmp_path / "axes.yaml"
+    axes.write_text("learning_rate: [1e-4, 1e-3]\n")
+    status, plan = run("sweep", "--axes", str(axes), "--plan", "--name", "rates", *TINY)
+    assert (status, plan) == (0, {"runs": ["rates-1", "rates-2"], "seconds": None})
+    status, refused = run("sweep", "--axes", str(tmp_path / "gone.yaml"), "--plan", *TINY)
+    assert (status, refused["code"]) == (1, "bad_config")
+    axes.write_text("lora_rank: [4, 8]\n")
+    status, refused = run("sweep", "--axes", str(axes), "--plan", *TINY)
+    assert (status, refused["problems"][0]["code"]) == (1, "sweep_no_effect")
+
+
+def test_runs_are_noted_compared_thrown_away_and_brought_back(run: Run, home: Home) -> None:
+    for name, rate in (("a", "1e-3"), ("b", "1e-2")):
+        status, _ = run("prepare", "--name", name, *TINY, f"learning_rate={rate}")
+        assert status == 0
+    assert run("runs", "note", "a", "--tags", "good, old", "--note", "first")[1]["tags"] == ["good", "old"]
+    status, told = run("runs", "compare", "a", "b")
+    assert [one["name"] for one in told["differences"]] == ["learning_rate"]
+    status, trashed = run("runs", "trash", "a")
+    assert [one["key"] for one in run("runs", "restore")[1]["trash"]] == [trashed["key"]]
+    assert run("runs", "restore", trashed["key"]) == (0, {"run": "tiny/full/a"})

@@ -78,7 +78,7 @@ def resume_run(
     job.stop.unlink(missing_ok=True)
     steps = [_step(stored) for stored in asked["steps"]]
     claim = read_claim(paths.job)
-    start_job(paths.job, steps, claim, asked.get("silence_s", 0), partial(supervise_warm, home.warm))
+    start_job(paths.job, steps, claim, asked.get("silence_s", 0), partial(supervise_warm, home.warm), home.webhook)
     return view_run(home, folder)
 
 

@@ -130,6 +130,7 @@ def _view(home: Home, folder: Path, tail: MetricsTail) -> RunView:
             now if active else float(state.get("ended_at") or now),
         ),
         checkpoints=tuple(find_checkpoints(folder)),
+        webhook_error=str(state.get("webhook_error") or ""),
     )
 
 

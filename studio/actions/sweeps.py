@@ -9,6 +9,7 @@ from studio.actions.checks import find_request_problems
 from studio.actions.history import list_summaries, note_run
 from studio.actions.notes import count_steps
 from studio.actions.train import request_from_keys, start_run
+from studio.core.options import OPTIONS_BY_NAME
 from studio.core.request import TrainRequest
 from studio.core.runs import RunView
 from studio.core.sweep import grid, name_run, read_axes, sample
@@ -44,6 +45,14 @@ def plan_sweep(
     names = [one.name for one in requests]
     if len(set(names)) < len(names):
         raise RequestRefused([Problem("sweep", "sweep_same_names", {"given": pattern})])
+    idle = [
+        name
+        for name in read
+        if (spec := OPTIONS_BY_NAME.get(name))
+        and not any(spec.applies_to(one.stage, one.method) for one in requests)
+    ]
+    if idle:
+        raise RequestRefused([Problem("sweep", "sweep_no_effect", {"names": ", ".join(idle)})])
     problems = [
         replace(problem, field=f"{one.name}: {problem.field}")
         for one in requests

@@ -236,7 +236,14 @@ def start_run(home: Home, request: TrainRequest) -> RunView:
     written = plan.paths.output / (ADAPTER_CONFIG if request.method == "lora" else "config.json")
     silence_s = 60 * float(plan.options["silence_minutes"])
     steps = [Step("loading", plan.command, (written,))]
-    start_job(plan.paths.job, steps, _claim(home, plan.options), silence_s, partial(supervise_warm, home.warm))
+    start_job(
+        plan.paths.job,
+        steps,
+        _claim(home, plan.options),
+        silence_s,
+        partial(supervise_warm, home.warm),
+        home.webhook,
+    )
     return view_run(home, plan.paths.output)
 
 

@@ -46,6 +46,8 @@ class RunView:
     # Each phase that it was in, and for how long.
     phases: Mapping[str, float]
     checkpoints: tuple[int, ...]
+    # Why nobody could be told that it has ended.
+    webhook_error: str = ""
 
     @property
     def is_active(self) -> bool:

@@ -48,11 +48,13 @@ def start_job(
     claim: Claim | None = None,
     silence_s: float = 0,
     supervise: Callable[[Path], bool] | None = None,
+    webhook: Path | None = None,
 ) -> None:
     """Hand a job to a supervisor of its own, detached from this process.
 
     It ends a command that has printed nothing for `silence_s` seconds; 0 waits for ever. `supervise` may have
-    somebody supervise it who is quicker, and says whether it did.
+    somebody supervise it who is quicker, and says whether it did. The address in the file `webhook` is told how the
+    job ended, if there is one by then.
     """
     described = [
         {
@@ -64,10 +66,13 @@ def start_job(
         }
         for step in steps
     ]
-    write_json(
-        JobPaths(folder).job,
-        {"steps": described, "claim": claim.to_json() if claim else None, "silence_s": silence_s},
-    )
+    job = {
+        "steps": described,
+        "claim": claim.to_json() if claim else None,
+        "silence_s": silence_s,
+        "webhook": str(webhook or ""),
+    }
+    write_json(JobPaths(folder).job, job)
     write_state(folder, state="queued", created_at=time.time(), started_at=None, ended_at=None, phase="queued")
     if claim:
         join_queue(claim.pool, folder)

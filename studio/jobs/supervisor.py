@@ -19,12 +19,16 @@ from typing import IO, Any, Protocol
 
 from studio.core.metrics import read_metric
 from studio.core.paddleformers.failures import diagnose
+from studio.core.runs import read_cause
 from studio.jobs.devices import Claim, device_environment, read_claim, take_devices
 from studio.jobs.machine import MachineMeter
+from studio.jobs.notify import say_end, send
 from studio.jobs.processes import JOB_VARIABLE, ProcessIdentity, end_job, processes_of
 from studio.jobs.queue import is_next, leave_queue
 from studio.stores.logs import read_log_tail
 from studio.stores.runs import JobPaths, read_json, write_state
+from studio.stores.webhook import read_webhook
+from studio.texts import word_problem
 
 POLL_S = 0.2
 TERMINATE_GRACE_S = 5.0
@@ -64,7 +68,14 @@ def spawn_command(
 
 
 def run_job(folder: Path, spawn: Spawn = spawn_command) -> str:
-    """Run a job to its end and return its final state."""
+    """Run a job to its end, tell it where somebody wants to know, and return its final state."""
+    state = _run_steps(folder, spawn)
+    # The devices are free by now: an address that does not answer keeps nobody waiting.
+    _tell_webhook(folder, state)
+    return state
+
+
+def _run_steps(folder: Path, spawn: Spawn) -> str:
     paths = JobPaths(folder)
     job = read_json(paths.job)
     log_before = paths.log.stat().st_size if paths.log.exists() else 0
@@ -109,8 +120,23 @@ def _on_terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _end(folder: Path, state: str, exit_code: int | None = None, cause: Mapping[str, Any] | None = None) -> str:
-    write_state(folder, state=state, ended_at=time.time(), exit_code=exit_code, cause=cause)
+    write_state(folder, state=state, ended_at=time.time(), exit_code=exit_code, cause=cause, webhook_error="")
     return state
+
+
+def _tell_webhook(folder: Path, state: str) -> None:
+    """The run has ended, whether or not anybody can be told so."""
+    paths = JobPaths(folder)
+    path = read_json(paths.job).get("webhook")
+    webhook = read_webhook(Path(path)) if path else None
+    if webhook is None:
+        return
+    cause = read_cause(read_json(paths.state).get("cause"))
+    name = folder.parent.name
+    text = say_end(name, state, word_problem(cause, webhook.language) if cause else "", webhook.language)
+    failed = send(webhook, text, {"event": "run_ended", "run": name, "state": state, "cause": cause and cause.code})
+    if failed:
+        write_state(folder, webhook_error=failed)
 
 
 def _wait_for_devices(paths: JobPaths, claim: Claim | None, held: ExitStack) -> dict[str, int] | None:

@@ -35,6 +35,11 @@ class Home:
         """Runs that were thrown away, until it is emptied; on the same disk, so that throwing away is a move."""
         return self.root / ".trash"
 
+    @property
+    def webhook(self) -> Path:
+        """The address that is told when a run ends; a secret."""
+        return self.root / "webhook.json"
+
     def pool(self, kind: str) -> Path:
         """Where the devices of a kind are taken, and waited for."""
         return self.saves / ".devices" / kind

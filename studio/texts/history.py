@@ -1,6 +1,27 @@
 """The Runs tab: the list of all runs, and how some of them compare."""
 
 TEXTS: dict[str, tuple[str, str]] = {
+    "notify.panel": ("Tell me when a run ends", "运行结束时通知我"),
+    "notify.browser": ("In this browser, while the page is open", "在此浏览器中通知（页面需保持打开）"),
+    "notify.browser.refused": ("The browser does not allow it.", "浏览器未授权通知。"),
+    "notify.url": ("Webhook", "Webhook 地址"),
+    "notify.url.help": (
+        "Told by the run itself, also when the studio is closed. Kept on this machine, readable for its owner only.",
+        "由运行自身发送，工作台关闭时也有效。仅保存在本机，只有所有者可读。",
+    ),
+    "notify.shape": ("Service", "服务"),
+    "notify.shape.json": ("JSON", "JSON"),
+    "notify.shape.slack": ("Slack", "Slack"),
+    "notify.shape.feishu": ("Feishu", "飞书"),
+    "notify.shape.dingtalk": ("DingTalk", "钉钉"),
+    "notify.save": ("Keep", "保存"),
+    "notify.try": ("Send a trial", "发送测试"),
+    "notify.saved": ("{address} will be told.", "将通知 {address}。"),
+    "notify.forgotten": ("Nobody is told.", "不再通知。"),
+    "notify.tried": ("The message was taken.", "消息已送达。"),
+    "notify.trial": ("The fine-tuning studio can reach you here.", "微调工作台可以在这里通知你。"),
+    "notify.ended": ("{name}: {state}. {cause}", "{name}：{state}。{cause}"),
+    "notify.failed": ("The end of this run could not be told: {reason}", "未能发送结束通知：{reason}"),
     "sweep.panel": ("Sweep: many runs at once", "参数搜索：批量运行"),
     "sweep.axes": ("Options and their values (YAML)", "选项及取值（YAML）"),
     "sweep.axes.help": (

@@ -110,6 +110,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The pattern “{given}” gives several runs the same name; put {{n}} into it.",
         "名称模板 “{given}” 会产生重名，请加入 {{n}}。",
     ),
+    "problem.sweep_no_effect": (
+        "{names} changes nothing in this stage with this method; choose another method, or leave it out.",
+        "{names} 在此阶段与方法下不起作用；请更换方法或去掉它。",
+    ),
     "problem.sweep_bad_count": ("“{given}” is no number of runs.", "“{given}” 不是运行数量。"),
     "problem.name_taken": (
         "A run called {given} exists already. Choose another name.",
@@ -272,6 +276,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "There is a run named {given} by now; rename or delete that first.",
         "已有名为 {given} 的运行，请先处理它。",
     ),
+    "error.bad_webhook": (
+        "That is no address. Give one that begins with https:// or http://.",
+        "地址无效，请填写以 https:// 或 http:// 开头的地址。",
+    ),
+    "error.no_webhook": ("No address is kept yet.", "尚未保存地址。"),
+    "error.webhook_failed": ("The address did not take the message: {reason}", "该地址未接受消息：{reason}"),
     "error.unknown_log": ("There is no log “{given}”; there are: {known}.", "没有日志 “{given}”，现有：{known}。"),
     "error.unknown_checkpoint": (
         "There is no checkpoint {given}. Known: {known}.",

@@ -31,7 +31,7 @@ from studio.ui.run_card import show_run
 from studio.ui.tagged import Language, Shared, hash_text, tagged, tagged_body
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-SCRIPTS = ("live", "chart", "log", "history")
+SCRIPTS = ("live", "chart", "log", "history", "notify")
 
 
 def build_routes(home: Home) -> APIRouter:

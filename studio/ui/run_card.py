@@ -56,6 +56,8 @@ def run_card(view: RunView, language: str, remedy: Remedy | None = None) -> str:
     why = notice(word_problem(cause, language), kind) if cause else ""
     if remedy:
         why += notice(word_remedy(remedy, language))
+    if view.webhook_error:
+        why += notice(say("notify.failed", language, reason=view.webhook_error))
     if view.silent_s:
         why += notice(say("train.silent", language, minutes=int(view.silent_s // 60)))
     return (

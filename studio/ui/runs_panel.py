@@ -21,6 +21,7 @@ from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.chart_box import chart_box
 from studio.ui.log_box import log_box
+from studio.ui.notify_panel import build_notify, wire_notify
 from studio.ui.run_card import card_box, run_marker
 from studio.ui.train_form import TrainForm, fill_form
 from studio.ui.words import Words, attempt, notice
@@ -56,6 +57,7 @@ class RunParts:
     log: Any
     visualdl: Any
     told: Any
+    notify: Mapping[str, Any]
 
 
 def build_runs(words: Words) -> RunParts:
@@ -108,8 +110,23 @@ def build_runs(words: Words) -> RunParts:
             label="queue.cpu_runs",
             info="queue.cpu_runs.help",
         )
+    notify = build_notify(words)
     return RunParts(
-        run, checkpoint, changes, resume, drop, mend, clone, queueing, at_once, current, chart, log, visualdl, told
+        run=run,
+        checkpoint=checkpoint,
+        changes=changes,
+        resume=resume,
+        drop=drop,
+        mend=mend,
+        clone=clone,
+        queueing=queueing,
+        cpu_runs=at_once,
+        current=current,
+        chart=chart,
+        log=log,
+        visualdl=visualdl,
+        told=told,
+        notify=notify,
     )
 
 
@@ -165,6 +182,7 @@ def wire_runs(
         [*form.inputs.values(), told],
         show_progress="hidden",
     ).then(**form.preview)
+    wire_notify(home, page, tab, language, parts.notify)
     parts.visualdl.click(lambda picked, spoken: _open_visualdl(studio, picked, spoken), [run, language], told)
 
 

@@ -48,6 +48,7 @@ def test_the_time_is_told_from_earlier_runs_and_unknown_without(home: Home, fake
         ("learning_rate: [1e-4, 1e-3]", "{name}", "sweep_same_names"),
         ("learning_rate: [1e-4, 1e-3]", "{name}/{n}", "bad_name"),
         ("learning_rate: [1e-4, 1e-3]", "{nam}", "sweep_bad_pattern"),
+        ("lora_rank: [4, 8]", "{name}-{n}", "sweep_no_effect"),
         ("no_such_argument: [1, 2]", "{name}-{n}", "unknown_argument"),
     ],
 )

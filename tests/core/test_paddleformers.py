@@ -80,6 +80,20 @@ def test_a_cpu_gets_the_attention_that_honours_masks() -> None:
     assert "amp_master_grad" not in config(device="gpu")
 
 
+@pytest.mark.parametrize(
+    ("asked", "reporters"),
+    [
+        ("wandb", ["visualdl", "wandb"]),
+        (["swanlab", "visualdl"], ["visualdl", "swanlab"]),
+        ("tensorboard, wandb", ["visualdl", "tensorboard", "wandb"]),
+        ("none", ["visualdl"]),
+    ],
+)
+def test_other_reporters_stand_beside_visualdl(asked: object, reporters: list[str]) -> None:
+    made = engine_config("/model", "SFT", "full", default_options(), {"report_to": asked}, FILES)
+    assert made["report_to"] == reporters
+
+
 def test_extra_keys_are_taken_but_never_the_hook() -> None:
     made = engine_config(
         "/m", "SFT", "full", default_options(), {"neftune": True, "custom_register_path": "/evil.py"}, FILES

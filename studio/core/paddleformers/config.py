@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 from studio.core.command import Command
 from studio.core.devices import Devices, asked_devices, count_copies
@@ -139,8 +139,16 @@ def engine_config(
         config["evaluation_strategy"] = "steps"
         config["per_device_eval_batch_size"] = options["per_device_train_batch_size"]
     config.update(extra)
+    # Other reporters stand beside VisualDL, which the page opens.
+    config["report_to"] = list(dict.fromkeys(["visualdl", *_listed(config["report_to"])]))
     config["custom_register_path"] = files.hook
     return config
+
+
+def _listed(given: object) -> list[str]:
+    """A list of names, or several of them in one text; `none` is none."""
+    names = cast("list[object]", given) if isinstance(given, list) else str(given).replace(",", " ").split()
+    return [str(name) for name in names if str(name) != "none"]
 
 
 def _parallel_keys(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
