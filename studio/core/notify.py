@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 # Slack: incoming webhooks. Feishu and DingTalk: robots of a group. json: for programs of one's own.
 SHAPES = ("json", "slack", "feishu", "dingtalk")
@@ -19,7 +19,7 @@ def mask_address(url: str) -> str:
     """An address without what makes it a secret: the path of a webhook is its password."""
     parts = urlsplit(url)
     host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-    return f"{parts.scheme}://{host}/{HIDDEN}"
+    return urlunsplit((parts.scheme, host, HIDDEN, "", ""))
 
 
 def shape_message(shape: str, text: str, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -277,8 +277,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "已有名为 {given} 的运行，请先处理它。",
     ),
     "error.bad_webhook": (
-        "That is no address. Give one that begins with https:// or http://.",
-        "地址无效，请填写以 https:// 或 http:// 开头的地址。",
+        "That is no web address. Give the whole of it, from https on.",
+        "网址无效，请填写以 https 开头的完整网址。",
     ),
     "error.no_webhook": ("No address is kept yet.", "尚未保存地址。"),
     "error.webhook_failed": ("The address did not take the message: {reason}", "该地址未接受消息：{reason}"),
