@@ -31,7 +31,12 @@ def log_file(home: Home, run: str, name: str = "", export: bool = False) -> Path
 def read_log_part(
     home: Home, run: str, name: str = "", start: int | None = None, before: int | None = None, export: bool = False
 ) -> LogPart:
-    """Lines from a byte on, before a byte, or the last; see `LogPart`. Raises NotFound."""
+    """Lines from a byte on, before a byte, or the last; see `LogPart`. Raises NotFound.
+
+    Of a run without an export there is no log yet, which is no error.
+    """
+    if export and not list_logs(home, run, export):
+        return LogPart(0, 0, 0, "")
     return read_part(log_file(home, run, name, export), PART_BYTES, start, before)
 
 
