@@ -12,6 +12,7 @@ from threading import Lock
 from studio.actions.curves import TAILS
 from studio.actions.runs import view_run
 from studio.core.history import About, Difference, RunSummary, find_differences
+from studio.core.runs import ACTIVE_STATES
 from studio.errors import NotFound, StudioError
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
@@ -132,7 +133,7 @@ def trash_run(home: Home, run: str) -> Trashed:
     if view_run(home, folder).is_active:
         raise StudioError("run_is_active", "run", run=run)
     for other in list_summaries(home):
-        request = read_request(find_run_folder(home, other.run)) if other.state in ("queued", "running") else None
+        request = read_request(find_run_folder(home, other.run)) if other.state in ACTIVE_STATES else None
         if request and any(Path(path).is_relative_to(folder) for path in (request.model, request.adapter) if path):
             raise StudioError("run_is_needed", "run", run=run, by=other.run)
     key = f"{time.time_ns()}"

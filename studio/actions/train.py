@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import pprint
 import re
 import shutil
@@ -11,14 +10,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
-from studio import __version__
 from studio.actions.checks import find_request_problems, read_request_model
+from studio.actions.environment import run_versions
 from studio.actions.home import DEMO_MODEL
 from studio.actions.notes import find_notes, reduce_memory
 from studio.actions.runs import RunView, view_run
@@ -47,7 +45,7 @@ from studio.jobs.launch import CHECKOUT, Step, start_job
 from studio.jobs.warm import parse_warm, supervise_warm
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
-from studio.stores.models import ADAPTER_CONFIG
+from studio.stores.models import ADAPTER_CONFIG, model_identity
 from studio.stores.runs import RunPaths, find_run_folders, write_state
 
 HOOK = CHECKOUT / "studio" / "engine" / "hook.py"
@@ -355,18 +353,9 @@ def _record(request: TrainRequest, plan: _Plan, sources: list[dict[str, Any]]) -
             "env": dict(plan.command.env),
             "folder": plan.command.folder,
         },
-        "versions": {"studio": __version__, "python": platform.python_version(), **_engine_versions()},
+        "model": model_identity(Path(request.model)),
+        "versions": run_versions(),
     }
-
-
-def _engine_versions() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for package in ("paddleformers", "paddlepaddle", "paddlepaddle-gpu"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _yaml(config: Mapping[str, Any]) -> str:

@@ -15,7 +15,20 @@ from typing import Any, cast
 
 import yaml
 
-from studio.actions import chat, checkpoints, export, history, presets, queue, repair, resume, runs, sweeps, train
+from studio.actions import (
+    bundles,
+    chat,
+    checkpoints,
+    export,
+    history,
+    presets,
+    queue,
+    repair,
+    resume,
+    runs,
+    sweeps,
+    train,
+)
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.cli.data import add_dataset_commands
 from studio.cli.output import Answer, end_progress, plain, show_progress
@@ -23,6 +36,7 @@ from studio.core.imports import UNSUPPORTED, ImportedKey, imported_keys, transla
 from studio.core.request import TrainRequest
 from studio.core.runs import RunView
 from studio.errors import Problem, RequestRefused, StudioError
+from studio.stores.atomic import write_bytes
 from studio.stores.home import Home
 from studio.texts import LANGUAGES, say, word_error, word_problem
 
@@ -98,6 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     noting.add_argument("--note")
     noting.add_argument("--tags")
     noting.add_argument("--archived", action=argparse.BooleanOptionalAction)
+    add(about, "bundle", _runs_bundle, "of").add_argument("--to", type=Path)
     add(about, "trash", _runs_trash, "of")
     add(about, "restore", _runs_restore).add_argument("key", nargs="?")
     add(commands, "stop", _stop, "of").add_argument("--now", action="store_true")
@@ -145,7 +160,12 @@ def _read_keys(pairs: list[str]) -> dict[str, Any]:
 
 def _asked(home: Home, flags: argparse.Namespace) -> TrainRequest:
     keys: dict[str, Any] = {}
-    if flags.config:
+    begin = train.default_request(home)
+    if flags.config and flags.config.suffix == ".zip":
+        begin, different = bundles.read_bundle(home, flags.config)
+        for problem in different:
+            print(word_problem(problem, flags.language), file=sys.stderr)
+    elif flags.config:
         for item in _imported(flags.config):
             keys |= item.to
             if item.outcome == UNSUPPORTED:
@@ -154,7 +174,6 @@ def _asked(home: Home, flags: argparse.Namespace) -> TrainRequest:
     keys |= _read_keys(flags.keys)
     if flags.name:
         keys["name"] = flags.name
-    begin = train.default_request(home)
     if flags.preset:
         begin = presets.use_preset(home, begin, flags.preset)
     request = train.request_from_keys(home, keys, begin)
@@ -257,6 +276,12 @@ def _runs_compare(home: Home, flags: argparse.Namespace) -> Answer:
 def _runs_note(home: Home, flags: argparse.Namespace) -> Answer:
     tags = None if flags.tags is None else flags.tags.split(",")
     return plain(history.note_run(home, flags.of, flags.note, tags, flags.archived))
+
+
+def _runs_bundle(home: Home, flags: argparse.Namespace) -> Answer:
+    target = flags.to or Path(f"{Path(flags.of).name}.zip")
+    write_bytes(target, bundles.pack_bundle(home, flags.of))
+    return {"bundle": str(target)}
 
 
 def _runs_trash(home: Home, flags: argparse.Namespace) -> Answer:

@@ -96,12 +96,7 @@ class Curves:
             before = [self.steps[known.rows[-1]]] if known and known.rows else []
             if (np.diff(np.concatenate([before, steps[rows]])) == 0).any():
                 raise ValueError(f"{name} stands twice at a step")
-        seen = np.zeros(len(steps))
-        if {"tokens_per_s", "interval_runtime"} <= numbers.keys():
-            for factor, (rows, values) in enumerate(numbers[name] for name in ("tokens_per_s", "interval_runtime")):
-                dense = np.zeros(len(steps))
-                dense[rows] = np.where(np.isfinite(values), values, 0.0)
-                seen = seen * dense if factor else dense
+        seen = _dense(numbers.get("tokens_per_s"), len(steps)) * _dense(numbers.get("interval_runtime"), len(steps))
         tokens = (self.tokens[-1] if self.tokens else 0.0) + np.cumsum(seen * self._devices)
         seconds = self._seconds_before + np.maximum(0.0, times - self._begun_at)
         _append(self.steps, steps)
@@ -189,6 +184,15 @@ class Curves:
         for steps in (self.resumed, self.saved, self.spikes):
             steps[:] = [known for known in steps if known <= step]
         self._smooth.clear()
+
+
+def _dense(column: tuple[Integers, Numbers] | None, count: int) -> Numbers:
+    """A measure at every row; 0 where it was not measured, or was no number."""
+    dense = np.zeros(count)
+    if column:
+        rows, values = column
+        dense[rows] = np.where(np.isfinite(values), values, 0.0)
+    return dense
 
 
 def _append(places: "array[Any]", added: NDArray[Any]) -> None:

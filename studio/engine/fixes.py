@@ -5,6 +5,7 @@ Every function says the symptom, when it applies, and is shown by a test of the 
 door (`custom_register_path`, see `hook.py`) in training and export, and directly by the chat server.
 """
 
+import ctypes
 import fcntl
 import importlib
 import os
@@ -259,6 +260,18 @@ def step_variable() -> None:
     os.environ.setdefault("TRAINER_GLOBAL_STEP", "0")
 
 
+def openmp_variable() -> None:
+    """The same death of the same cause, still more seldom.
+
+    Intel's OpenMP runtime, which Paddle brings, puts a variable of its own into the environment when a process
+    first works with it, in a forked one once more. Here it does so before there are threads. paddlepaddle 3.3.1,
+    glibc.
+    """
+    mapped = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    for library in {line.split()[-1] for line in mapped if "libiomp" in line}:
+        ctypes.CDLL(library).omp_get_max_threads()
+
+
 def shared_folder() -> None:
     """Several machines that write into one folder: `FileNotFoundError` when the model is saved at the end.
 
@@ -290,6 +303,7 @@ FIXES: tuple[Callable[[], None], ...] = (
     concurrent_loading,
     system_prompts,
     step_variable,
+    openmp_variable,
     shared_folder,
 )
 

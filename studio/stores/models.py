@@ -1,5 +1,6 @@
 """What can be loaded: base models, full runs, merged models, and LoRA adapters."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from studio.stores.runs import find_checkpoints, find_run_folders, read_request,
 # The format's own limit.
 HEADER_LIMIT_BYTES = 100_000_000
 ADAPTER_CONFIG = "lora_config.json"
+WEIGHT_SUFFIXES = (".safetensors", ".pdparams")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,22 @@ def read_model(folder: Path) -> ModelFacts:
             damaged.append(name)
     missing = [name for name in wanted if not (folder / name).exists()]
     return ModelFacts(_json_object(folder / "config.json"), tuple(missing), tuple(damaged), shapes)
+
+
+def model_identity(folder: Path) -> str:
+    """What tells a model from another of its name: a hash of its small files, and the size of its weights.
+
+    Weights are not read, which would take longer than many a run. Empty where there is no such folder.
+    """
+    if not folder.is_dir():
+        return ""
+    digest, size = hashlib.sha256(), 0
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".json":
+            digest.update(path.name.encode() + path.read_bytes())
+        elif path.suffix in WEIGHT_SUFFIXES:
+            size += path.stat().st_size
+    return f"{digest.hexdigest()[:12]} · {size:,} B"
 
 
 def read_adapter(folder: Path) -> dict[str, Any] | None:

@@ -169,7 +169,8 @@ def _blocks(added: bytes) -> Iterator[bytes]:
 class MetricsTails:
     """One shared tail a file, so that thirty browsers cost one reading."""
 
-    def __init__(self, kept: int = 64) -> None:
+    # A run of 100,000 steps takes some 20 MB.
+    def __init__(self, kept: int = 24) -> None:
         self._tails: OrderedDict[Path, tuple[MetricsTail, threading.Lock]] = OrderedDict()
         self._kept = kept
         self._lock = threading.Lock()

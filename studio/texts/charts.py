@@ -6,6 +6,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "chart.log": ("Logarithmic", "对数坐标"),
     "chart.weight": ("Smoothing", "平滑"),
     "chart.keep": ("Keep", "保存"),
+    "chart.bundle": ("Bundle", "复现包"),
+    "chart.bundle.help": (
+        "All that another machine needs to run it again, but the data and the model; Import settings reads it.",
+        "在另一台机器上复现所需的全部信息（不含数据与模型），可用“导入设置”读取。",
+    ),
     "log.follow": ("Follow", "跟随"),
     "log.search": ("Search the log", "搜索日志"),
     "log.back": ("Before", "上一个"),

@@ -1,6 +1,11 @@
-"""The Runs tab: the list of all runs, and how some of them compare."""
+"""Runs among each other: their list and comparison, sweeps, bundles, and who is told of their end."""
 
 TEXTS: dict[str, tuple[str, str]] = {
+    "bundle.same": (
+        "{name} fits this machine: versions, model and data are the same.",
+        "{name} 与本机一致：版本、模型与数据均相同。",
+    ),
+    "bundle.differs": ("{name} is in the form. Here it is otherwise:", "{name} 已填入表单。与本机的差异："),
     "notify.panel": ("Tell me when a run ends", "运行结束时通知我"),
     "notify.browser": ("In this browser, while the page is open", "在此浏览器中通知（页面需保持打开）"),
     "notify.browser.refused": ("The browser does not allow it.", "浏览器未授权通知。"),
@@ -68,6 +73,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "history.tags": ("Tags", "标签"),
     "history.chosen": ("{count} chosen", "已选 {count} 个"),
     "history.choose": ("Choose {name}", "选择 {name}"),
+    "history.choose_all": ("Choose all that are shown", "选择所有显示的运行"),
     "history.compare": ("Compare", "比较"),
     "history.archive": ("Archive", "归档"),
     "history.unarchive": ("Out of the archive", "取消归档"),

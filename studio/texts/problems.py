@@ -1,4 +1,4 @@
-"""What is wrong and what would work: errors, problems, causes of a failed run, the command line."""
+"""What is wrong and what would work: errors, problems, warnings about a bundle."""
 
 TEXTS: dict[str, tuple[str, str]] = {
     "problem.unknown_argument": (
@@ -88,6 +88,27 @@ TEXTS: dict[str, tuple[str, str]] = {
     "problem.bad_name": (
         "“{given}” cannot be a name. Use letters, digits, “-”, “_” and “.”, beginning with a letter or digit.",
         "“{given}” 不能用作名称。请使用文字、数字、“-”、“_” 和 “.”，并以文字或数字开头。",
+    ),
+    "problem.bundle_versions_missing": ("{name} {there} is not installed here.", "本机未安装 {name} {there}。"),
+    "problem.bundle_versions_other": (
+        "{name} is {here} here, and was {there}.",
+        "{name} 本机为 {here}，原为 {there}。",
+    ),
+    "problem.bundle_model_missing": (
+        "There is no model {name} in models/ here.",
+        "本机 models/ 中没有模型 {name}。",
+    ),
+    "problem.bundle_model_other": (
+        "The model {name} is another one here ({here}; it was {there}).",
+        "模型 {name} 与原来不同（本机 {here}，原为 {there}）。",
+    ),
+    "problem.bundle_datasets_missing": (
+        "The dataset {name} is not registered here ({there}).",
+        "本机未登记数据集 {name}（{there}）。",
+    ),
+    "problem.bundle_datasets_other": (
+        "The dataset {name} has other contents here ({here}; it was {there}).",
+        "数据集 {name} 内容不同（本机 {here}，原为 {there}）。",
     ),
     "problem.sweep_not_yaml": ("This is not YAML: {reason}", "不是合法的 YAML：{reason}"),
     "problem.sweep_empty": (
@@ -282,6 +303,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "error.no_webhook": ("No address is kept yet.", "尚未保存地址。"),
     "error.webhook_failed": ("The address did not take the message: {reason}", "该地址未接受消息：{reason}"),
+    "error.bad_bundle": ("{given} is no bundle of a run.", "{given} 不是运行的复现包。"),
     "error.unknown_log": ("There is no log “{given}”; there are: {known}.", "没有日志 “{given}”，现有：{known}。"),
     "error.unknown_checkpoint": (
         "There is no checkpoint {given}. Known: {known}.",
@@ -344,53 +366,4 @@ TEXTS: dict[str, tuple[str, str]] = {
         "端口 {port} 已被占用，请用 --port 换一个。",
     ),
     "error.interrupted": ("Interrupted.", "已中断。"),
-    # The command line's own help.
-    "cli.datasets": ("register, look into, examine and make datasets", "注册、查看、检查与生成数据集"),
-    "cli.datasets_list": ("list the registered datasets", "列出已注册的数据集"),
-    "cli.datasets_add": ("register a file", "注册一个文件"),
-    "cli.datasets_inspect": ("recognise a file and register nothing", "识别文件，但不注册"),
-    "cli.datasets_edit": ("change how it is read", "修改读取方式"),
-    "cli.datasets_rename": ("give it another name", "重命名"),
-    "cli.datasets_faulty": ("list the rows that cannot be trained on", "列出无法训练的行"),
-    "cli.datasets_tokens": ("show a row as the model sees it", "查看模型所见的一行"),
-    "cli.datasets_measure": ("statistics with a model's tokenizer", "用模型的分词器统计"),
-    "cli.progress": ("print progress as JSON lines on standard error", "在标准错误输出 JSON 格式的进度"),
-    "cli.mapping": (
-        "how the rows are read, as JSON in dataset_info.json terms, or a file of it",
-        "行的读取方式：dataset_info.json 格式的 JSON，或含该 JSON 的文件",
-    ),
-    "cli.datasets_check": ("check every row", "检查每一行"),
-    "cli.datasets_examine": ("find doubtful rows", "查找可疑的行"),
-    "cli.datasets_clean": ("make a version without them", "生成去除这些行的新版本"),
-    "cli.datasets_prepare": ("run a pipeline, or see what ten rows become", "运行数据流水线，或预览十行"),
-    "cli.datasets_split": ("part it into training and evaluation", "划分训练集与评估集"),
-    "cli.datasets_convert": ("write it in another format", "转换为其他格式"),
-    "cli.datasets_remove": ("take it out of the registry; its file stays", "从注册表移除，文件保留"),
-    "cli.datasets_show": ("show a page of rows", "按页查看"),
-    "cli.preview": ("print the command a run would be", "显示将要执行的命令"),
-    "cli.prepare": ("write a run's folder and start nothing", "写出运行文件夹，但不启动"),
-    "cli.train": ("start a run", "开始训练"),
-    "cli.runs": ("list runs, or show one", "列出运行，或查看一个"),
-    "cli.runs_show": ("show one run", "查看一个运行"),
-    "cli.stop": ("stop a run", "停止一个运行"),
-    "cli.import": ("say what becomes of another tool's settings", "查看其他工具的设置如何转换"),
-    "cli.runs_checkpoints": ("the checkpoints of a run; delete one", "列出运行的检查点，或删除其一"),
-    "cli.cpu_runs": ("say or set how many runs may work on the CPU at once", "查看或设置 CPU 同时运行数"),
-    "cli.sweep": ("start many runs with some options varied", "改变部分选项，批量启动运行"),
-    "cli.axes": ("a YAML file: options with lists or ranges of values", "YAML 文件：选项及其取值列表或范围"),
-    "cli.runs_compare": ("what differs between runs", "比较多个运行的差异"),
-    "cli.runs_note": ("note, tag or archive a run", "为运行添加备注、标签或归档"),
-    "cli.runs_trash": ("move a run to the trash", "将运行移到回收站"),
-    "cli.runs_restore": (
-        "bring a run back from the trash; without a key, what is there",
-        "从回收站恢复运行；不给键则列出内容",
-    ),
-    "cli.queue": ("hold, release or move a run that waits", "暂缓、恢复或移动排队中的运行"),
-    "cli.preset": ("settings to begin with, by the name of a preset", "以某个预设作为起点"),
-    "cli.repair": ("mend a failed run and run it again", "修正失败的运行并重新运行"),
-    "cli.resume": ("go on with a run from a checkpoint", "从检查点继续训练"),
-    "cli.export": ("merge a LoRA run into its base", "把 LoRA 运行合并到基座"),
-    "cli.chat": ("ask a model one question", "向模型提一个问题"),
-    "cli.serve": ("serve a model, OpenAI-compatible", "以 OpenAI 兼容接口提供模型服务"),
-    "cli.serving": ("Serving at {address} — Ctrl+C ends it.", "服务地址 {address}，按 Ctrl+C 结束。"),
 }

@@ -23,6 +23,8 @@ def chart_box(name: str, follow: str, language: str) -> str:
     words = html.escape(json.dumps(chart_words(language), ensure_ascii=False))
     axes = "".join(f'<option value="{axis}">{html.escape(say(f"axis.{axis}", language))}</option>' for axis in AXES)
     links = "".join(f'<a data-keep="{kind}" download hidden>{kind.upper()}</a>' for kind in KEPT_AS)
+    links += f'<a data-keep="zip" download hidden title="{html.escape(say("chart.bundle.help", language))}">'
+    links += f"{html.escape(say('chart.bundle', language))}</a>"
     images = "".join(f'<button type="button" data-image="{kind}">{kind.upper()}</button>' for kind in IMAGES)
 
     def label(key: str) -> str:

@@ -26,7 +26,9 @@ from studio.texts import say
 from studio.ui.tagged import Language, tagged
 from studio.ui.words import attempt, field_label, notice
 
-MOST_COMPARED = 12
+# As many as a sweep has; as many columns as a table can hold; and as many curves as a person can tell apart.
+MOST_COMPARED = 200
+MOST_COLUMNS = 12
 
 
 class Change(BaseModel):
@@ -82,7 +84,8 @@ def build_history_routes(home: Home) -> APIRouter:
             for name in ("best_loss", "loss", "elapsed_s")
         }
         told: dict[str, Any] = {
-            "table": _table(summaries, differences, language),
+            "table": _table(summaries[:MOST_COLUMNS], differences, language),
+            "drawn": [summary.run for summary in summaries[:MOST_COLUMNS]],
             "names": [summary.name for summary in summaries],
             "numeric": numeric,
             "results": {name: values for name, values in results.items() if any(v is not None for v in values)},
@@ -103,7 +106,7 @@ def _table(summaries: list[RunSummary], differences: list[Difference], language:
             kind = one.kind
             told = html.escape(say(f"history.kind.{kind}", language))
             lines += f'<tr class="kind"><th colspan="{len(summaries) + 1}">{told}</th></tr>'
-        cells = "".join(f"<td>{html.escape(_say(value))}</td>" for value in one.values)
+        cells = "".join(f"<td>{html.escape(_say(value))}</td>" for value in one.values[:MOST_COLUMNS])
         lines += f"<tr><th>{html.escape(_name(one, language))}</th>{cells}</tr>"
     table = f'<table class="data"><thead><tr><th></th>{heads}</tr></thead><tbody>{lines}</tbody></table>'
     return f'<div class="scroll">{table}</div>'

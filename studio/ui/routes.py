@@ -12,6 +12,7 @@ import plotly
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
+from studio.actions.bundles import pack_bundle
 from studio.actions.curves import CurveQuery, list_points, view_curves
 from studio.actions.logs import find_first_error, find_text, list_logs, log_file, read_log_part
 from studio.actions.rows import iter_faulty, iter_rows
@@ -148,6 +149,15 @@ def build_routes(home: Home) -> APIRouter:
         page = write_chart_page(views, axis, log, language)
         return _kept(page, "text/html; charset=utf-8", f"{'-'.join(views)}.html")
 
+    @router.get("/bundle.zip")
+    def bundle(run: str) -> Response:
+        """What it takes to run a run again somewhere else."""
+        try:
+            packed = pack_bundle(home, run)
+        except NotFound as error:
+            raise HTTPException(404, "no such run") from error
+        return _kept(packed, "application/zip", f"{Path(run).name}.zip")
+
     @router.get("/data")
     def data(name: str) -> Response:
         """The file of a registered dataset, to keep; of a folder, its rows as JSONL."""
@@ -191,7 +201,7 @@ def _points_of(home: Home, run: str) -> Iterator[dict[str, float | None]]:
         raise HTTPException(404, "no such run") from error
 
 
-def _kept(text: str, media_type: str, name: str) -> Response:
+def _kept(text: str | bytes, media_type: str, name: str) -> Response:
     headers = {"Content-Disposition": f"attachment; filename*=utf-8''{quote(name)}"}
     return Response(text, media_type=media_type, headers=headers)
 

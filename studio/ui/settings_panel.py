@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio.actions.bundles import read_bundle
 from studio.actions.notes import reduce_memory
 from studio.actions.presets import list_presets, remove_preset, save_preset, use_preset
 from studio.actions.train import import_config
@@ -15,7 +16,7 @@ from studio.core.imports import OUTCOMES, TRANSLATED, ImportedKey
 from studio.core.presets import PRESETS
 from studio.core.reductions import REDUCTIONS, Reduction
 from studio.stores.home import Home
-from studio.texts import say
+from studio.texts import say, word_problem
 from studio.ui.train_form import TrainForm, fill_form, read_request
 from studio.ui.words import Words, attempt, notice
 
@@ -46,7 +47,7 @@ def build_preset_choice(words: Words) -> Any:
 def build_settings(words: Words) -> SettingsParts:
     """The panels under the form."""
     with words.on(gr.Accordion(say("import.panel"), open=False), label="import.panel"):
-        types = [".yaml", ".yml", ".json"]
+        types = [".yaml", ".yml", ".json", ".zip"]
         file = gr.File(label=say("import.file"), file_types=types, elem_id="train-import", height=110)
         words.on(file, label="import.file")
         imported = gr.HTML(elem_classes="plain", elem_id="train-imported")
@@ -167,11 +168,24 @@ def _remove_preset(home: Home, name: str | None, language: str) -> Any:
 
 
 def _import(home: Home, form: TrainForm, told: Any, path: str, language: str) -> Any:
+    if path.endswith(".zip"):
+        return _import_bundle(home, form, told, Path(path), language)
     read, failed = attempt(lambda: import_config(home, Path(path).read_text(encoding="utf-8")), language)
     if failed:
         return {told: failed}
     request, report = read
     return {**fill_form(form.inputs, request, request.name), told: _report(Path(path).name, report, language)}
+
+
+def _import_bundle(home: Home, form: TrainForm, told: Any, path: Path, language: str) -> Any:
+    read, failed = attempt(lambda: read_bundle(home, path), language)
+    if failed:
+        return {told: failed}
+    request, different = read
+    lines = [word_problem(problem, language) for problem in different]
+    title = say("bundle.differs" if lines else "bundle.same", language, name=path.name)
+    news = notice("\n".join([title, *lines]), "info" if lines else "good")
+    return {**fill_form(form.inputs, request, request.name), told: news}
 
 
 def _report(name: str, report: Sequence[ImportedKey], language: str) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,16 @@ from playwright.sync_api import Browser, Page, expect
 
 from studio.actions.runs import find_run
 from tests.browser.conftest import Studio
-from tests.browser.page_parts import LONG_MS, card_of, open_tab, points, visible_steps, wait_for_points, write
+from tests.browser.page_parts import (
+    LONG_MS,
+    card_of,
+    open_tab,
+    points,
+    unfold,
+    visible_steps,
+    wait_for_points,
+    write,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +48,14 @@ def curves(page: Page, plot: str = "train-plot") -> list[str]:
 def test_two_runs_are_watched_kept_and_compared(
     page: Page, studio: Studio, browser: Browser, tmp_path: Path
 ) -> None:
+    # A headless browser shows no notifications; what the page would show is kept.
+    page.evaluate(
+        """window.told = [];
+        window.Notification = class { constructor(text) { window.told.push(text); } };
+        Object.assign(window.Notification, { permission: 'granted', requestPermission: async () => 'granted' });"""
+    )
+    unfold(page, "Tell me when a run ends")
+    page.locator("[data-notify] input").check()
     train(page, "slow-rate", "1e-4", 60)
     wait_for_points(page, 10)
 
@@ -52,6 +70,7 @@ def test_two_runs_are_watched_kept_and_compared(
     page.wait_for_function("document.getElementById('train-plot').data.some(t => t.opacity === 0.25)")
     assert visible_steps(page) == [2, 8]
     expect(card_of(page, "slow-rate", "finished")).to_be_visible(timeout=LONG_MS)
+    page.wait_for_function("window.told.includes('slow-rate: Finished')", timeout=LONG_MS)
     page.locator("[data-control=axis]").select_option("tokens")
     page.wait_for_function("document.getElementById('train-plot').layout.xaxis.title.text === 'Tokens'")
     page.wait_for_function("Math.max(...document.getElementById('train-plot').data[0].x) > 1000")
@@ -68,6 +87,7 @@ def test_two_runs_are_watched_kept_and_compared(
     assert [point["loss"] for point in kept["points"] if "loss" in point] == losses
     assert keep(page, "[data-image=png]", tmp_path).read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in keep(page, "[data-image=svg]", tmp_path).read_bytes()[:200]
+    assert zipfile.is_zipfile(keep(page, "[data-keep=zip]", tmp_path))
     alone = keep(page, "[data-keep=html]", tmp_path)
     opened = browser.new_context(offline=True).new_page()
     opened.goto(alone.as_uri())
@@ -97,7 +117,7 @@ def test_two_runs_are_watched_kept_and_compared(
     expect(history.locator("tbody tr")).to_have_count(1)
     history.get_by_label("Choose quick-rate").check()
     history.get_by_role("searchbox").fill("")
-    history.get_by_label("Choose slow-rate").check()
+    history.get_by_label("Choose all that are shown").check()
     history.locator("[data-act=tags]").click()
     history.locator(".ask input").fill("rates")
     history.locator(".ask input").press("Enter")

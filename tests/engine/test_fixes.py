@@ -298,3 +298,31 @@ def test_step_variable(
     assert new_in_training()
     skip("")
     assert not new_in_training()
+
+
+# The environment as C has it: Python's copy does not know what a library puts there.
+WORK_AFTER_FIXES = """
+import ctypes, json, os
+import paddle
+from studio.engine.fixes import apply_fixes
+
+def names():
+    variables = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    found = set()
+    while variables[len(found)]:
+        found.add(variables[len(found)].partition(b"=")[0].decode())
+    return found
+
+apply_fixes()
+before = names()
+square = paddle.randn([64, 64])
+paddle.matmul(square, square)
+print(json.dumps(sorted(names() - before)))
+"""
+
+
+def test_openmp_variable(skip: Skip) -> None:
+    skip("openmp_variable")
+    assert any("KMP" in name for name in in_engine(WORK_AFTER_FIXES))
+    skip("")
+    assert in_engine(WORK_AFTER_FIXES) == []

@@ -331,7 +331,8 @@
         }
         chart.runs.slice(1).forEach((run) => query.append("run", run));
       }
-      link.href = `studio/metrics.${link.dataset.keep}?${query}`;
+      const file = link.dataset.keep === "zip" ? "bundle.zip" : `metrics.${link.dataset.keep}`;
+      link.href = `studio/${file}?${query}`;
       link.hidden = !chart.runs.length || (chart.runs.length > 1 && link.dataset.keep !== "html");
     });
   }

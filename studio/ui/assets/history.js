@@ -98,7 +98,19 @@
     place.querySelector(".count").textContent = say("count", { shown: found.length, total: state.told.runs.length });
     const table = element("table", "", { className: "data" });
     const heads = element("tr");
-    heads.append(element("th"));
+    const all = element("input", "", { type: "checkbox", checked: found.length > 0 && found.every((run) => state.chosen.has(run.run)) });
+    all.setAttribute("aria-label", say("choose_all"));
+    all.onchange = () => {
+      for (const run of found) {
+        if (all.checked) state.chosen.add(run.run);
+        else state.chosen.delete(run.run);
+      }
+      drawRows();
+      drawActs();
+    };
+    const corner = element("th");
+    corner.append(all);
+    heads.append(corner);
     for (const column of COLUMNS) {
       const head = element("th");
       const button = element("button", say(column), { type: "button" });
@@ -184,11 +196,11 @@
 
   async function compare() {
     const runs = [...state.chosen];
-    marker().dataset.runs = JSON.stringify(runs);
     const language = box().dataset.language;
     const answer = await fetch(`studio/compare?${new URLSearchParams({ runs: JSON.stringify(runs), language })}`);
     if (!answer.ok) return;
     const found = await answer.json();
+    marker().dataset.runs = JSON.stringify(found.drawn);
     document.querySelectorAll("[data-compared]").forEach((place) => {
       place.hidden = false;
     });
@@ -271,6 +283,8 @@
   }
 
   setInterval(tick, POLL_MS);
+  // In another language it is another list.
+  setInterval(() => box()?.offsetParent && !box().begun && begin(box()), 200);
   // A tab that was just opened is not to be looked at empty.
   document.addEventListener("click", () => setTimeout(tick, 50));
 })();
