@@ -50,9 +50,11 @@ def test_two_runs_are_watched_kept_and_compared(
 ) -> None:
     # A headless browser shows no notifications; what the page would show is kept.
     page.evaluate(
-        """window.told = [];
-        window.Notification = class { constructor(text) { window.told.push(text); } };
-        Object.assign(window.Notification, { permission: 'granted', requestPermission: async () => 'granted' });"""
+        """() => {
+            window.told = [];
+            window.Notification = class { constructor(text) { window.told.push(text); } };
+            Object.assign(window.Notification, { permission: 'granted', requestPermission: async () => 'granted' });
+        }"""
     )
     unfold(page, "Tell me when a run ends")
     page.locator("[data-notify] input").check()
