@@ -20,6 +20,9 @@ def find_mismatches(
     found: list[Problem] = []
     for part in PARTS:
         there, now = recorded.get(part, {}), here.get(part, {})
+        if not there:
+            # A run of before these were recorded; nobody can say that they are the same.
+            found.append(Problem(part, f"bundle_{part}_unrecorded"))
         for name, value in there.items():
             if name not in now:
                 found.append(Problem(part, f"bundle_{part}_missing", {"name": name, "there": value}))

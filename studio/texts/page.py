@@ -66,10 +66,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "train.stop_now": ("Stop now", "立即停止"),
     "train.visualdl": ("Open in VisualDL", "在 VisualDL 中打开"),
     "train.visualdl.opened": ("VisualDL shows this run:", "VisualDL 正在显示此运行："),
-    "import.panel": ("Import settings (YAML, JSON)", "导入设置（YAML、JSON）"),
+    "import.panel": ("Import settings (YAML, JSON, bundle)", "导入设置（YAML、JSON、复现包）"),
     "import.file": (
-        "A file of PaddleFormers, ERNIEKit or LLaMA-Factory",
-        "PaddleFormers、ERNIEKit 或 LLaMA-Factory 的配置文件",
+        "A file of PaddleFormers, ERNIEKit or LLaMA-Factory, or a run's bundle",
+        "PaddleFormers、ERNIEKit 或 LLaMA-Factory 的配置文件，或运行的复现包",
     ),
     "import.done": ("{count} keys read from {name}:", "已从 {name} 读取 {count} 个键："),
     "import.taken": ("taken", "采用"),

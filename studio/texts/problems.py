@@ -89,6 +89,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "“{given}” cannot be a name. Use letters, digits, “-”, “_” and “.”, beginning with a letter or digit.",
         "“{given}” 不能用作名称。请使用文字、数字、“-”、“_” 和 “.”，并以文字或数字开头。",
     ),
+    "problem.bundle_versions_unrecorded": (
+        "It does not say with which versions it was trained.",
+        "未记录训练时的版本。",
+    ),
+    "problem.bundle_model_unrecorded": (
+        "It does not say what the model was, beyond its name.",
+        "除名称外未记录模型信息。",
+    ),
+    "problem.bundle_datasets_unrecorded": (
+        "It does not say what the data was, beyond its names.",
+        "除名称外未记录数据信息。",
+    ),
     "problem.bundle_versions_missing": ("{name} {there} is not installed here.", "本机未安装 {name} {there}。"),
     "problem.bundle_versions_other": (
         "{name} is {here} here, and was {there}.",

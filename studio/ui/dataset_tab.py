@@ -62,6 +62,11 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
         names = [] if failed else [dataset.name for dataset in found]
         return gr.update(choices=names, value=chosen if chosen in names else (names[0] if names else None))
 
+    def kept_choices(chosen: str | None) -> Any:
+        # A late answer must not undo what was picked meanwhile.
+        update = choices(chosen)
+        return gr.update(choices=update["choices"]) if update["value"] == chosen else update
+
     with words.on(gr.Tab(say("dataset.tab"), id="dataset"), label="dataset.tab") as tab:
         # Inside of the tab: Gradio numbers the tabs by their place among all children.
         place = gr.State(Place())
@@ -159,7 +164,7 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
 
     shown = {"fn": show_table, "inputs": language, "outputs": table, "show_progress": "hidden"}
     gr.on([page.load, tab.select, language.change], **shown)
-    gr.on([page.load, tab.select], choices, picked, picked, show_progress="hidden")
+    gr.on([page.load, tab.select], kept_choices, picked, picked, show_progress="hidden")
     gr.on([page.load, tab.select], lambda kept: _models(parts, kept), model, model, show_progress="hidden")
     gr.on(
         [picked.change, view.input, model.input, max_seq_len.submit, max_seq_len.blur, language.change],
@@ -188,7 +193,10 @@ def _button(words: Words, name: str) -> gr.Button:
 def _models(parts: "StudioParts", kept: str | None) -> Any:
     models = [(choice.label, choice.path) for choice in list_models(parts.home)]
     paths = [path for _, path in models]
-    return gr.update(choices=models, value=kept if kept in paths else (paths[0] if paths else None))
+    if kept in paths:
+        # A late answer must not undo what was picked meanwhile.
+        return gr.update(choices=models)
+    return gr.update(choices=models, value=paths[0] if paths else None)
 
 
 def _table(found: Sequence[DatasetSummary], language: str) -> str:

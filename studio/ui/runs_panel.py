@@ -140,7 +140,13 @@ def wire_runs(
 ) -> None:
     """What the buttons do to the run that is picked, and to the form."""
     home, run, checkpoint, told = studio.home, parts.run, parts.checkpoint, parts.told
-    gr.on([page.load, tab.select], lambda picked: run_choices(home, picked), run, run, show_progress="hidden")
+    gr.on(
+        [page.load, tab.select],
+        lambda picked: run_choices(home, picked, keep=True),
+        run,
+        run,
+        show_progress="hidden",
+    )
     gr.on([run.change, language.change], run_marker, [run, language], parts.current, show_progress="hidden")
     language.change(run_chart, language, parts.chart, show_progress="hidden")
     language.change(run_log, language, parts.log, show_progress="hidden")
@@ -196,11 +202,16 @@ def run_log(language: str) -> str:
     return log_box("#train-current-run [data-run]", language)
 
 
-def run_choices(home: Home, picked: str | None) -> Any:
-    """All runs that are not archived, newest first; without a pick the newest that is alive, or else the newest."""
+def run_choices(home: Home, picked: str | None, keep: bool = False) -> Any:
+    """All runs that are not archived, newest first; without a pick the newest that is alive, or else the newest.
+
+    With `keep` a pick that is still there is left alone: a late answer must not undo what was picked meanwhile.
+    """
     runs = [summary for summary in list_summaries(home) if not summary.archived or summary.run == picked]
     choices = [(f"{summary.name} · {summary.stage} {summary.method}", summary.run) for summary in runs]
     known = {summary.run for summary in runs}
+    if keep and picked in known:
+        return gr.update(choices=choices)
     if picked not in known:
         alive = next((summary.run for summary in runs if summary.state in ACTIVE_STATES), None)
         picked = alive or (runs[0].run if runs else None)

@@ -67,6 +67,17 @@ def test_every_difference_is_told(
     assert {"bundle_model_missing", "bundle_datasets_missing"} <= told
 
 
+def test_what_was_not_recorded_is_not_called_the_same(home: Home, bundle: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(bundle) as packed:
+        manifest = json.loads(packed.read("bundle.json"))
+    old = tmp_path / "old.zip"
+    record = {"request": manifest["record"]["request"]}
+    with zipfile.ZipFile(old, "w") as packed:
+        packed.writestr("bundle.json", json.dumps({**manifest, "record": record}))
+    codes = [problem.code for problem in read_bundle(home, old)[1]]
+    assert codes == [f"bundle_{part}_unrecorded" for part in ("versions", "model", "datasets")]
+
+
 def test_what_is_no_bundle_is_refused(home: Home, tmp_path: Path) -> None:
     other = io.BytesIO()
     with zipfile.ZipFile(other, "w") as packed:

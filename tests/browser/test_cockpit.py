@@ -17,7 +17,7 @@ def test_another_tools_settings_fill_the_form_and_each_key_is_told(page: Page, t
     file.write_text(
         "stage: dpo\nfinetuning_type: lora\ncutoff_len: 99\ntemplate: qwen\nneftune: yes\noutput_dir: x\n"
     )
-    unfold(page, "Import settings (YAML, JSON)")
+    unfold(page, "Import settings")
     page.locator("#train-import input[type=file]").set_input_files(file)
     told = page.locator("#train-imported")
     expect(told).to_contain_text("6 keys read from lora.yaml")

@@ -1,5 +1,6 @@
 """From a file with columns of its own to a run on what is sound in it, all on the Dataset tab."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -145,11 +146,14 @@ def test_measuring_can_be_cancelled_and_leaves_nothing_running(page: Page, studi
 def measuring_processes(studio: Studio) -> list[psutil.Process]:
     """What counts tokens on behalf of this studio, as often as one looks."""
     assert studio.process
-    return [
-        process
-        for process in psutil.Process(studio.process.pid).children(recursive=True)
-        if "measure" in (line := " ".join(process.cmdline())) or "studio.engine.encode" in line
-    ]
+    found: list[psutil.Process] = []
+    for process in psutil.Process(studio.process.pid).children(recursive=True):
+        # One that has ended meanwhile measures nothing.
+        with contextlib.suppress(psutil.Error):
+            line = " ".join(process.cmdline())
+            if "measure" in line or "studio.engine.encode" in line:
+                found.append(process)
+    return found
 
 
 def test_a_pipeline_is_looked_at_and_run(page: Page, studio: Studio) -> None:
