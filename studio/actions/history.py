@@ -13,7 +13,7 @@ from studio.actions.curves import TAILS
 from studio.actions.runs import view_run
 from studio.core.history import About, Difference, RunSummary, find_differences
 from studio.core.runs import ACTIVE_STATES
-from studio.errors import NotFound, StudioError
+from studio.errors import NotFound, StoreFailed, StudioError
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
 from studio.stores.runs import (
@@ -80,7 +80,9 @@ class _Summaries:
                 runs = {
                     run: {"stamp": stamp, "summary": summary.to_json()} for run, (stamp, summary) in found.items()
                 }
-                write_json(self._path, {"format": FORMAT, "runs": runs})
+                # Only time is lost where it cannot be written, as on a full disk.
+                with contextlib.suppress(StoreFailed):
+                    write_json(self._path, {"format": FORMAT, "runs": runs})
             return alive + [summary for _, summary in found.values()]
 
 
@@ -169,7 +171,8 @@ def restore_run(home: Home, key: str) -> str:
 def empty_trash(home: Home) -> int:
     """Delete for good what was thrown away; returns how many runs."""
     count = len(list_trash(home))
-    shutil.rmtree(home.trash, ignore_errors=True)
+    if home.trash.exists():
+        shutil.rmtree(home.trash)
     return count
 
 

@@ -13,7 +13,6 @@ class Measure:
 
     name: str
     panel: str
-    lower_is_better: bool | None = None
 
     @property
     def is_noisy(self) -> bool:
@@ -21,27 +20,26 @@ class Measure:
 
 
 MEASURES = tuple(
-    Measure(name, panel, lower)
-    for panel, lower, names in (
-        ("loss", True, ("loss", "eval_loss", "sigmoid_loss", "sft_loss")),
-        ("ppl", True, ("ppl", "eval_ppl")),
-        ("learning_rate", None, ("learning_rate",)),
-        ("grad_norm", None, ("grad_norm", "global_grad_norm", "global_norm")),
-        ("tokens_per_s", False, ("tokens_per_s",)),
-        ("step_s", True, ("step_s",)),
-        ("margins", False, ("rewards/margins", "eval_rewards/margins")),
-        ("accuracies", False, ("rewards/accuracies", "eval_rewards/accuracies")),
+    Measure(name, panel)
+    for panel, names in (
+        ("loss", ("loss", "eval_loss", "sigmoid_loss", "sft_loss")),
+        ("ppl", ("ppl", "eval_ppl")),
+        ("learning_rate", ("learning_rate",)),
+        ("grad_norm", ("grad_norm", "global_grad_norm", "global_norm")),
+        ("tokens_per_s", ("tokens_per_s",)),
+        ("step_s", ("step_s",)),
+        ("margins", ("rewards/margins", "eval_rewards/margins")),
+        ("accuracies", ("rewards/accuracies", "eval_rewards/accuracies")),
         (
             "rewards",
-            None,
             ("rewards/chosen", "rewards/rejected", "eval_rewards/chosen", "eval_rewards/rejected"),
         ),
-        ("logps", None, ("logps/chosen", "logps/rejected", "eval_logps/chosen", "eval_logps/rejected")),
-        ("share", None, ("cpu", "gpu_use")),
-        ("memory", None, ("memory", "gpu_memory", "cpu_used_memory")),
-        ("disk_free", None, ("disk_free",)),
-        ("gpu_temperature", None, ("gpu_temperature",)),
-        ("gpu_power", None, ("gpu_power",)),
+        ("logps", ("logps/chosen", "logps/rejected", "eval_logps/chosen", "eval_logps/rejected")),
+        ("share", ("cpu", "gpu_use")),
+        ("memory", ("memory", "gpu_memory", "cpu_used_memory")),
+        ("disk_free", ("disk_free",)),
+        ("gpu_temperature", ("gpu_temperature",)),
+        ("gpu_power", ("gpu_power",)),
     )
     for name in names
 )

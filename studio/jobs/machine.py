@@ -40,12 +40,14 @@ class MachineMeter:
         if first:
             # Now there is something to compare with.
             return
-        numbers["disk_free"] = shutil.disk_usage(self._path.parent).free / 1e9
-        numbers |= self._read_gpus()
-        # Its steps are seconds: a file of points like that of the engine, read in the same way.
-        line = json.dumps({"kind": "log", "time": now, "step": int(now), **numbers})
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        # A full disk, of all moments, is none at which the run may lose its supervisor over a measurement.
+        with contextlib.suppress(OSError):
+            numbers["disk_free"] = shutil.disk_usage(self._path.parent).free / 1e9
+            numbers |= self._read_gpus()
+            # Its steps are seconds: a file of points like that of the engine, read in the same way.
+            line = json.dumps({"kind": "log", "time": now, "step": int(now), **numbers})
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
 
     def _processes(self, pid: int, since: float) -> dict[str, float]:
         busy: dict[tuple[int, float], float] = {}

@@ -135,7 +135,8 @@ def _tell_webhook(folder: Path, state: str) -> None:
     name = folder.parent.name
     text = say_end(name, state, word_problem(cause, webhook.language) if cause else "", webhook.language)
     failed = send(webhook, text, {"event": "run_ended", "run": name, "state": state, "cause": cause and cause.code})
-    if failed:
+    # Somebody may have gone on with the run meanwhile; then its state is another's to write.
+    if failed and read_json(paths.state).get("state") == state:
         write_state(folder, webhook_error=failed)
 
 

@@ -51,3 +51,32 @@ def test_a_run_that_is_stopped_in_any_phase_ends_in_order(engine_home: Home, pha
         # What was asked to be saved can be gone on from.
         resumed = resume_run(engine_home, run, changes={"max_steps": view.step + 1, "eval_steps": 1000})
         assert wait_run(engine_home, resumed.run).step == view.step + 1
+
+
+@pytest.mark.parametrize("now", [False, True], ids=["save", "now"])
+def test_a_run_that_is_stopped_while_it_saves_its_result_ends_in_order(engine_home: Home, now: bool) -> None:
+    name = free_name(engine_home, f"stop-saving-{now}")
+    run = start_run(engine_home, request_from_keys(engine_home, {**SHORT, "name": name})).run
+    wait_for_phase(engine_home, run, "saving", 2)
+    stop_run(engine_home, run, now=now)
+    view = wait_run(engine_home, run)
+    assert (view.state, view.cause) == ("stopped", None)
+    assert processes_of(RunPaths(Path(view.path)).job) == []
+
+
+@pytest.mark.parametrize("now", [False, True], ids=["save", "now"])
+@pytest.mark.parametrize("delay_s", [0.0, 1.0, 2.5, 3.5, 4.5])
+def test_a_run_by_the_plain_command_is_stopped_while_it_imports_loads_and_tokenises(
+    engine_home: Home, monkeypatch: pytest.MonkeyPatch, delay_s: float, now: bool
+) -> None:
+    # Read by libraries when they are imported: the warm engine leaves such a run to the plain command.
+    monkeypatch.setenv("GLOG_v", "0")
+    name = free_name(engine_home, f"stop-plain-{now}")
+    run = start_run(engine_home, request_from_keys(engine_home, {**PHASED, "name": name})).run
+    time.sleep(delay_s)
+    begun = time.monotonic()
+    stop_run(engine_home, run, now=now)
+    view = wait_run(engine_home, run)
+    assert (view.state, view.cause) == ("stopped", None)
+    assert time.monotonic() - begun < ENDS_WITHIN_S
+    assert processes_of(RunPaths(Path(view.path)).job) == []

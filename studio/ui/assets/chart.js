@@ -61,7 +61,9 @@
         if (place < 0) return;
         const among = told.curves.filter((other) => other.panel === curve.panel).indexOf(curve);
         const color = COLORS[(several ? number : index) % COLORS.length];
-        const label = words.measures[curve.name] || curve.name;
+        // `gpu_use:1` is that of one GPU among several.
+        const [kind, gpu = ""] = curve.name.split(":");
+        const label = `${words.measures[kind] || kind} ${gpu}`.trim();
         const common = {
           type: "scatter",
           yaxis: place ? `y${place + 1}` : "y",
