@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from typing import IO, Any, cast
 
-import httpx
+import httpx2
 
 from studio.errors import JobFailed, StudioError
 from studio.jobs.launch import TetheredProcess, free_port
@@ -43,9 +43,9 @@ class ModelServer:
                 self.stop()
                 raise error
             try:
-                if httpx.get(f"{self.address}/health", timeout=2, trust_env=False).status_code == 200:
+                if httpx2.get(f"{self.address}/health", timeout=2, trust_env=False).status_code == 200:
                     return
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 time.sleep(0.1)
         self.stop()
         raise JobFailed("model_load_timeout", "model", seconds=int(timeout_s))

@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from studio.errors import JobFailed
 from studio.jobs.launch import TetheredProcess, free_port
@@ -44,9 +44,9 @@ class VisualDLServer:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self.is_running:
             try:
-                if httpx.get(f"{self.address}/index", timeout=5, trust_env=False).status_code == 200:
+                if httpx2.get(f"{self.address}/index", timeout=5, trust_env=False).status_code == 200:
                     return
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 time.sleep(0.2)
         self._log.seek(0)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()

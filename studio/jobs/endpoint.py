@@ -1,0 +1,136 @@
+"""Talk to any OpenAI-compatible address, through the protocol's own client."""
+
+import time
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, cast
+
+from studio.core.endpoint import Answer, AnswerFacts, AnswerPiece, Endpoint, Sampling
+from studio.errors import StudioError
+
+# A large model on a CPU may take long for its first token; a connection takes no time at all.
+CONNECT_TIMEOUT_S = 10
+SILENCE_TIMEOUT_S = 300
+
+Messages = Sequence[Mapping[str, Any]]
+
+
+def stream_answer(
+    endpoint: Endpoint,
+    messages: Messages,
+    sampling: Sampling,
+    tools: Sequence[Mapping[str, Any]] = (),
+    silence_s: float = SILENCE_TIMEOUT_S,
+) -> Generator[AnswerPiece | AnswerFacts]:
+    """The answer piece by piece, and at its end the facts.
+
+    Closing the iterator closes the connection, which cancels the generation. Raises StudioError for a server that
+    refuses, is not there, stays silent for `silence_s` seconds, answers something else, or breaks off.
+    """
+    # Imported here: the package takes most of a second, and the page is up before anybody chats.
+    import httpx2
+    import openai
+
+    timeout = httpx2.Timeout(silence_s, connect=CONNECT_TIMEOUT_S)
+    try:
+        with openai.OpenAI(
+            base_url=endpoint.address,
+            api_key=endpoint.key or "none",
+            max_retries=0,
+            timeout=timeout,
+            http_client=openai.DefaultHttpxClient(trust_env=False, timeout=timeout),
+        ) as client:
+            model = endpoint.model or _first_model(client)
+            arguments = _arguments(model, messages, sampling, tools)
+            begun = time.monotonic()
+            first_s: float | None = None
+            finish_reason: str = ""
+            usage: Any = None
+            # The client types what a server should send; this takes apart what one did send.
+            with cast("Any", client.chat.completions.create(**arguments)) as stream:
+                event: Any
+                for event in stream:
+                    usage = event.usage or usage
+                    choice: Any
+                    for choice in event.choices or ():
+                        piece = _piece(choice.delta)
+                        if piece.content or piece.reasoning:
+                            first_s = time.monotonic() - begun if first_s is None else first_s
+                            yield piece
+                        finish_reason = choice.finish_reason or finish_reason
+    except openai.APIStatusError as error:
+        raise StudioError("endpoint_refused", "prompt", reason=error.message) from error
+    except openai.APITimeoutError as error:
+        raise StudioError("endpoint_silent", "model", address=endpoint.address, seconds=silence_s) from error
+    except openai.APIConnectionError as error:
+        reason = str(error.__cause__ or error)
+        raise StudioError("endpoint_unreachable", "model", address=endpoint.address, reason=reason) from error
+    except openai.APIError as error:
+        raise StudioError("endpoint_refused", "prompt", reason=error.message) from error
+    except httpx2.TimeoutException as error:
+        raise StudioError("endpoint_silent", "model", address=endpoint.address, seconds=silence_s) from error
+    except httpx2.HTTPError as error:
+        raise StudioError("endpoint_broke_off", "model", address=endpoint.address) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        # What is no JSON, or JSON of another shape: the client takes it apart as it comes.
+        reason = f"{type(error).__name__}: {error}"[:200]
+        raise StudioError("endpoint_rubbish", "model", address=endpoint.address, reason=reason) from error
+    if not finish_reason:
+        raise StudioError("endpoint_broke_off", "model", address=endpoint.address)
+    total_s = time.monotonic() - begun
+    yield AnswerFacts(
+        model=model,
+        prompt_tokens=usage.prompt_tokens if usage else None,
+        completion_tokens=usage.completion_tokens if usage else None,
+        finish_reason=finish_reason,
+        first_token_s=total_s if first_s is None else first_s,
+        total_s=total_s,
+    )
+
+
+def ask(endpoint: Endpoint, messages: Messages, sampling: Sampling) -> Answer:
+    """The whole answer. Raises StudioError as `stream_answer` does."""
+    content, reasoning = "", ""
+    for piece in stream_answer(endpoint, messages, sampling):
+        if isinstance(piece, AnswerFacts):
+            return Answer(content, reasoning, piece)
+        content, reasoning = content + piece.content, reasoning + piece.reasoning
+    raise StudioError("endpoint_broke_off", "model", address=endpoint.address)
+
+
+def _first_model(client: Any) -> str:
+    found = client.models.list().data
+    if not found:
+        raise ValueError("no model is listed")
+    return str(found[0].id)
+
+
+def _arguments(
+    model: str, messages: Messages, sampling: Sampling, tools: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    asked: dict[str, Any] = {
+        "model": model,
+        "messages": list(messages),
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if sampling.seed is not None:
+        asked["seed"] = sampling.seed
+    if sampling.stop:
+        asked["stop"] = list(sampling.stop)
+    if tools:
+        asked["tools"] = list(tools)
+    further: dict[str, Any] = {}
+    if sampling.top_k:
+        further["top_k"] = sampling.top_k
+    if sampling.repetition_penalty != 1:
+        further["repetition_penalty"] = sampling.repetition_penalty
+    return {**asked, "extra_body": further} if further else asked
+
+
+def _piece(delta: Any) -> AnswerPiece:
+    # `reasoning_content` is what FastDeploy, vLLM and DeepSeek call it; OpenAI's protocol has no name for it.
+    reasoning = getattr(delta, "reasoning_content", None)
+    return AnswerPiece(str(delta.content or ""), str(reasoning or ""))
