@@ -1,141 +1,236 @@
 """Load models for chat, talk to them, unload them."""
 
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
+from typing import Any
 
+import psutil
+
+from studio.core.endpoint import AnswerFacts, AnswerPiece, Endpoint, Sampling
+from studio.core.estimates import FLOAT_BYTES, PROCESS_BYTES
+from studio.core.model_check import model_problems
 from studio.core.problems import MODEL_FILES, WEIGHT_FILES
-from studio.errors import NotFound, StudioError
-from studio.jobs.chat import ModelServer, stream_chat
+from studio.errors import NotFound, RequestRefused, StudioError
+from studio.jobs.chat import ModelServer
+from studio.jobs.endpoint import stream_answer
+from studio.jobs.gpus import visible_gpus
 from studio.stores.home import Home
-from studio.stores.models import ADAPTER_CONFIG, find_adapters, is_model, model_files
+from studio.stores.models import adapter_base, is_adapter, is_model, is_training_state, model_files, read_model
 from studio.stores.runs import find_run_folder
+
+# A model that nobody has asked for so long gives its memory back; the next message loads it again.
+IDLE_S = 30 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class ChatModel:
-    """A model that is loaded and answers at `address`."""
+    """A model that is loaded, with its adapters, and where it answers; `key` tells it from others."""
 
     key: str
-    address: str
+    endpoint: Endpoint
     model: str
     adapters: tuple[str, ...]
 
 
-class ChatModels:
-    """The models one studio has loaded; each is a process that ends with the studio.
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A way in which a base is used, and the windows that talk to it."""
 
-    A user is a browser window that talks to a model. A model that its last user exchanged for another is
-    unloaded, so that trying five models does not hold the memory of five. What was loaded for nobody in
-    particular stays until it is unloaded.
+    told: ChatModel
+    users: set[str]
+
+
+class ChatModels:
+    """The models one studio has loaded: a process a base, which holds any number of adapters beside it.
+
+    A user is a browser window. A model that its last user exchanged for another is unloaded, so that trying five
+    models does not hold the memory of five. What was loaded for nobody in particular stays until it is unloaded.
+    Processes end with the studio.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, idle_s: float = IDLE_S, available_bytes: Callable[[], int] = lambda: psutil.virtual_memory().available
+    ) -> None:
+        self._idle_s = idle_s
+        self._available_bytes = available_bytes
         self._servers: dict[str, ModelServer] = {}
-        self._users: dict[str, set[str]] = {}
+        self._loaded: dict[str, _Loaded] = {}
+        # One load of a base at a time, and nobody waits for the load of another.
+        self._loading: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def load(self, home: Home, model: str, adapters: Sequence[str] = (), user: str = "") -> ChatModel:
-        """Load a model with its adapters, or return it when it is loaded already. Raises StudioError."""
+        """Load a model with its adapters, or return it when it is loaded already. Raises StudioError.
+
+        An adapter of a base that is loaded joins it, which takes no second base. A base that does not fit into the
+        memory that is free is refused with both numbers.
+        """
         model, adapters = resolve_model(home, model, adapters)
         key = "|".join([model, *adapters])
         with self._lock:
-            server = self._servers.get(key)
+            loading = self._loading.setdefault(model, threading.Lock())
+        with loading:
+            server = self._servers.get(model)
             if server is None or not server.is_running:
-                server = ModelServer(model, adapters)
-                server.wait_until_ready()
-                self._servers[key] = server
-                self._users[key] = set()
-        if user:
-            self.use(key, user)
-        return ChatModel(key, server.address, model, tuple(adapters))
+                server = self._start(model)
+            name = " + ".join(name_in_protocol(home, adapter) for adapter in adapters)
+            if adapters:
+                try:
+                    server.add_adapter(name, adapters)
+                except StudioError:
+                    self._drop_unused(model)
+                    raise
+            with self._lock:
+                found = _Loaded(ChatModel(key, server.endpoint(name), model, tuple(adapters)), set())
+                found = self._loaded.setdefault(key, found)
+                if user:
+                    found.users.add(user)
+        return found.told
 
-    def use(self, key: str, user: str) -> None:
-        """Talk to one model from now on; those that nobody talks to any more are unloaded."""
+    def keep(self, user: str, keys: Collection[str]) -> None:
+        """Talk to these models and no others from now on; those that nobody talks to any more are unloaded."""
         with self._lock:
-            left = [other for other, users in self._users.items() if other != key and users == {user}]
-            self._forget(user)
-            self._users.setdefault(key, set()).add(user)
-        for other in left:
-            self.unload(other)
+            left = [key for key, item in self._loaded.items() if item.users == {user} and key not in keys]
+            for key, item in self._loaded.items():
+                item.users.add(user) if key in keys else item.users.discard(user)
+        for key in left:
+            self.unload(key)
 
     def leave(self, user: str) -> None:
-        """A window was closed. Its model stays loaded: a reload is a close as well."""
+        """A window was closed. Its models stay loaded: a reload is a close as well."""
         with self._lock:
-            self._forget(user)
+            for item in self._loaded.values():
+                item.users.discard(user)
 
-    def _forget(self, user: str) -> None:
-        for users in self._users.values():
-            users.discard(user)
+    def find(self, key: str) -> ChatModel | None:
+        """A model that is loaded and whose process lives."""
+        return next((item for item in self.loaded() if item.key == key), None)
 
     def loaded(self) -> list[ChatModel]:
-        return [
-            ChatModel(key, server.address, server.model, server.adapters)
-            for key, server in list(self._servers.items())
-            if server.is_running
-        ]
+        with self._lock:
+            return [
+                item.told
+                for item in self._loaded.values()
+                if item.told.model in self._servers and self._servers[item.told.model].is_running
+            ]
 
     def unload(self, key: str) -> None:
-        """End a model's process; nothing happens when it is gone already."""
+        """Forget a model; with the last that is made of a base, the base's process ends.
+
+        Nothing happens when it is gone already.
+        """
         with self._lock:
-            server = self._servers.pop(key, None)
-            self._users.pop(key, None)
-        if server is not None:
-            server.stop()
+            gone = self._loaded.pop(key, None)
+        if gone is None:
+            return
+        self._drop_unused(gone.told.model)
+        server = self._servers.get(gone.told.model)
+        if gone.told.adapters and server is not None and server.is_running:
+            server.remove_adapter(gone.told.endpoint.model)
 
     def close(self) -> None:
-        for key in list(self._servers):
+        for key in list(self._loaded):
             self.unload(key)
+
+    def _drop_unused(self, model: str) -> None:
+        with self._lock:
+            used = any(item.told.model == model for item in self._loaded.values())
+            server = None if used else self._servers.pop(model, None)
+        if server:
+            server.stop()
+
+    def _start(self, model: str) -> ModelServer:
+        refuse_if_too_large(model, self._available_bytes())
+        with self._lock:
+            # Of a process that is gone, everything that it held is gone.
+            gone = self._servers.pop(model, None)
+            self._loaded = {key: item for key, item in self._loaded.items() if item.told.model != model}
+        if gone is not None:
+            gone.stop()
+        server = ModelServer(model, idle_s=self._idle_s)
+        server.wait_until_ready()
+        with self._lock:
+            self._servers[model] = server
+        return server
+
+
+def refuse_if_too_large(model: str, available_bytes: int) -> None:
+    """Raise StudioError for a model that does not fit into the memory that is free.
+
+    On a CPU it is held in float32, whatever its files hold. A GPU's memory is judged by the engine.
+    """
+    if visible_gpus():
+        return
+    parameters = sum(prod(shape) for shape in read_model(Path(model)).shapes.values())
+    needed = parameters * FLOAT_BYTES + PROCESS_BYTES
+    if needed > available_bytes:
+        values = {"needed": f"{needed / 1e9:.1f}", "free": f"{available_bytes / 1e9:.1f}"}
+        raise StudioError("model_too_large", "model", given=model, **values)
 
 
 @contextmanager
 def serve_model(home: Home, model: str, adapters: Sequence[str], port: int) -> Generator[ModelServer]:
     """A model behind an OpenAI-compatible address for as long as the block lasts. Raises StudioError."""
     model, found = resolve_model(home, model, adapters)
-    server = ModelServer(model, found, port)
+    server = ModelServer(model, port)
     server.wait_until_ready()
     try:
+        if found:
+            server.add_adapter(" + ".join(name_in_protocol(home, adapter) for adapter in found), found)
         yield server
     finally:
         server.stop()
 
 
+def name_in_protocol(home: Home, adapter: str) -> str:
+    """What an adapter is called in requests: its run, and the checkpoint where it is one."""
+    folder = Path(adapter)
+    is_checkpoint = folder.name.startswith(("hf_checkpoint-", "checkpoint-"))
+    return f"{folder.parent.name}@{folder.name.rpartition('-')[2]}" if is_checkpoint else folder.name
+
+
 def stream_reply(
-    chat_model: ChatModel,
-    messages: Sequence[Mapping[str, str]],
+    endpoint: Endpoint,
+    messages: Sequence[Mapping[str, Any]],
     system: str = "",
-    temperature: float = 0.0,
-    top_p: float = 1.0,
-    max_tokens: int = 256,
-) -> Generator[str]:
-    """The reply to a conversation, piece by piece; closing the iterator cancels it."""
+    sampling: Sampling | None = None,
+    tools: Sequence[Mapping[str, Any]] = (),
+) -> Generator[AnswerPiece | AnswerFacts]:
+    """The reply to a conversation, piece by piece, and its facts; closing the iterator cancels it."""
     opening = [{"role": "system", "content": system}] if system.strip() else []
-    return stream_chat(chat_model.address, [*opening, *messages], temperature, top_p, max_tokens)
+    return stream_answer(endpoint, [*opening, *messages], sampling or Sampling(), tools)
 
 
 def resolve_model(home: Home, model: str, adapters: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """Folders for a model and adapters that were given as names, runs or paths; a LoRA run as a model
-    means its base with that adapter. Raises StudioError."""
+    means its base with that adapter. Raises StudioError for what cannot be loaded."""
     if not model:
         raise StudioError("no_model", "model")
     found = tuple(str(_find_folder(home, adapter)) for adapter in adapters)
     for folder in found:
-        if not (Path(folder) / ADAPTER_CONFIG).is_file():
+        if not is_adapter(Path(folder)):
             raise StudioError("not_an_adapter", "adapters", given=folder)
     folder = _find_folder(home, model)
-    if (folder / ADAPTER_CONFIG).is_file():
-        bases = {choice.path: choice.base for choice in find_adapters(home)}
-        if str(folder) not in bases:
+    if is_adapter(folder):
+        base = adapter_base(folder)
+        if base is None:
             raise StudioError("adapter_without_base", "model", given=str(folder))
-        return bases[str(folder)], (str(folder), *found)
+        found = (str(folder), *found)
+        folder = Path(base)
+    if is_training_state(folder):
+        return str(folder), found
     if not is_model(folder):
         names = model_files(folder) or frozenset()
         missing = [name for name in MODEL_FILES if name not in names]
         if not names.intersection(WEIGHT_FILES):
             missing.append(WEIGHT_FILES[0])
         raise StudioError("not_a_model", "model", given=str(folder), missing=", ".join(missing))
+    if problems := list(model_problems(str(folder), read_model(folder))):
+        raise RequestRefused(problems)
     return str(folder), found
 
 

@@ -1,241 +1,322 @@
-"""`python -m studio.engine.chat_server --model DIR [--adapter DIR …] --port P`: a model behind an
-OpenAI-compatible address: `/health`, `/v1/models`, `/v1/chat/completions`.
+"""`python -m studio.engine.chat_server --model DIR [--lora NAME=DIR …] --port P`: a model behind an
+OpenAI-compatible address.
 
-Prints one JSON line with `error` and exits with 1 when the model cannot be loaded.
+`/health`, `/metrics` (Prometheus), `/v1/models`, `/v1/chat/completions`, `/v1/completions`, `/tokenize`, and with
+`--manage` `/v1/load_lora_adapter` and `/v1/unload_lora_adapter`. A `--lora` is one more name to ask for; an
+`--adapter` is part of the model for every name. Prints one JSON line with `error` and exits with 1 when the model
+cannot be loaded or the port is taken.
 """
 
 import argparse
 import asyncio
+import hmac
 import json
+import socket
 import sys
-import threading
 import time
-import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, Field
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from studio.engine.generation import LoadedModel, Sampling, Usage, load_model
+from studio.engine.generation import Ending, Piece
+from studio.engine.loading import AdaptedModel, load_model
+from studio.engine.protocol import (
+    AdapterRequest,
+    ChatRequest,
+    CompletionRequest,
+    GenerationRequest,
+    RemovalRequest,
+    Reply,
+    TokenizeRequest,
+    error_answer,
+    error_event,
+    known_error,
+)
+from studio.engine.server_metrics import ServerMetrics
+from studio.engine.slot import Slot
 from studio.errors import StudioError
 
-
-class Message(BaseModel):
-    role: Literal["system", "user", "assistant", "tool", "function", "developer"]
-    content: str
-
-
-class ChatRequest(BaseModel):
-    """The fields of the protocol that the engine can honour; others are refused, not ignored."""
-
-    model_config = {"extra": "allow"}
-
-    model: str = ""
-    messages: Annotated[list[Message], Field(min_length=1)]
-    max_tokens: Annotated[int | None, Field(ge=1)] = None
-    max_completion_tokens: Annotated[int | None, Field(ge=1)] = None
-    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    top_k: Annotated[int, Field(ge=0)] = 0
-    repetition_penalty: Annotated[float, Field(gt=0)] = 1.0
-    stop: str | list[str] | None = None
-    seed: int | None = None
-    n: Literal[1] = 1
-    stream: bool = False
-    stream_options: dict[str, Any] | None = None
-    frequency_penalty: Literal[0] = 0
-    presence_penalty: Literal[0] = 0
-
-    def sampling(self, context: int) -> Sampling:
-        stops = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return Sampling(
-            max_tokens=self.max_completion_tokens or self.max_tokens or context,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            repetition_penalty=self.repetition_penalty,
-            stop=tuple(stop for stop in stops if stop),
-            seed=self.seed,
-        )
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# What anybody may ask: whether it lives says nothing else.
+OPEN_PATHS = ("/health",)
+IDLE_LOOK_S = 1.0
 
 
-def build_app(loaded: LoadedModel, name: str) -> FastAPI:
-    """The server's routes over one loaded model."""
+class ModelServer:
+    """A loaded model with its names, its slot and its counts."""
+
+    def __init__(self, loaded: AdaptedModel, name: str) -> None:
+        self.loaded = loaded
+        self.name = name
+        self.created = int(time.time())
+        self.slot = Slot()
+        self.metrics = ServerMetrics(self.slot)
+        # What the base itself answers as: nothing, or adapters that belong to every name.
+        self._always = loaded.adapters()
+
+    def names(self) -> list[str]:
+        return [self.name, *(name for name in self.loaded.adapters() if name not in self._always)]
+
+    def adapter_of(self, asked: str) -> str:
+        """The adapter for a model's name in a request; the empty name is the base. Raises HTTPException."""
+        if asked in ("", self.name):
+            return self._always[0] if self._always else ""
+        if asked not in self.names():
+            raise HTTPException(404, f"The model {asked!r} is not loaded here; loaded are {self.names()}.")
+        return asked
+
+    async def answer(
+        self, asked: GenerationRequest, prompt: list[int], request: Request, *, chat: bool
+    ) -> Response:
+        """One answer, whole or as events. Raises StudioError and HTTPException before anything is generated."""
+        adapter = self.adapter_of(asked.model)
+        if len(prompt) >= self.loaded.context:
+            raise StudioError("prompt_too_long", "messages", tokens=len(prompt), limit=self.loaded.context)
+        if not prompt:
+            return error_answer("The prompt is empty.", "prompt", "empty_prompt")
+        self.slot.refuse_if_full()
+        reply = Reply(asked.model or self.name, len(prompt), chat=chat)
+
+        def work(put: Callable[[Piece], None], cancelled: Callable[[], bool]) -> Ending:
+            self.loaded.use_adapter(adapter)
+            sampling = asked.sampling(self.loaded.context)
+            return self.loaded.generate(prompt, sampling, put, cancelled, asked.top_count())
+
+        counted = self.metrics.request(len(prompt))
+        found = self.slot.stream(counted.watch(work), counted.waited)
+        if asked.stream:
+            return StreamingResponse(_events(found, reply, usage=asked.wants_usage), media_type="text/event-stream")
+        return await self._whole(found, reply, request)
+
+    async def _whole(self, found: Any, reply: Reply, request: Request) -> Response:
+        answering = asyncio.ensure_future(_collect(found))
+        leaving = asyncio.ensure_future(_wait_until_gone(request))
+        try:
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                # Nobody reads this; 499 is what proxies log for it.
+                return Response(status_code=499)
+            pieces, ending = answering.result()
+            return JSONResponse(reply.whole(pieces, ending))
+        finally:
+            answering.cancel()
+            leaving.cancel()
+
+
+class KeyGuard:
+    """Refuses requests without the key; in front of everything, and in nobody's way while an answer streams."""
+
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self._app = app
+        self._wanted = f"Bearer {key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            given = Headers(scope=scope).get("authorization", "").encode()
+            if not hmac.compare_digest(given, self._wanted):
+                refusal = error_answer("The API key is missing or wrong.", None, "invalid_api_key", 401)
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def build_app(server: ModelServer, key: str = "", *, manage: bool = False, local: bool = True) -> FastAPI:
+    """The server's routes. With a `key` each but `/health` wants it as a bearer token."""
+    loaded = server.loaded
     app = FastAPI(title="PaddlePaddle model", openapi_url=None)
-    created = int(time.time())
+    if local:
+        # Or a page of another site could ask under a name of its own that it lets point here.
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])
+    if key:
+        app.add_middleware(KeyGuard, key=key)
 
     @app.exception_handler(RequestValidationError)
     async def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:])
-        return _error(f"{where}: {first['msg']}", where or None)
+        return error_answer(f"{where}: {first['msg']}", where or None, "invalid_request")
 
     @app.exception_handler(StudioError)
     async def refuse_known(_: Request, error: StudioError) -> JSONResponse:
-        return _error(_say(error), error.field or None, error.code)
+        return known_error(error)
+
+    @app.exception_handler(HTTPException)
+    async def refuse_path(request: Request, error: HTTPException) -> JSONResponse:
+        missing = error.status_code == 404 and request.url.path.startswith("/v1/") and request.method == "POST"
+        code = "model_not_found" if missing else None
+        return error_answer(str(error.detail), "model" if missing else None, code, error.status_code)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return PlainTextResponse(server.metrics.text(), media_type=server.metrics.media_type)
+
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:
-        return {
-            "object": "list",
-            "data": [{"id": name, "object": "model", "created": created, "owned_by": "studio"}],
-        }
+        def entry(name: str) -> dict[str, Any]:
+            about = {"id": name, "object": "model", "created": server.created, "owned_by": "studio"}
+            parent = None if name == server.name else server.name
+            return {**about, "max_model_len": loaded.context, "parent": parent}
+
+        return {"object": "list", "data": [entry(name) for name in server.names()]}
 
     @app.post("/v1/chat/completions")
-    async def chat(asked: ChatRequest, request: Request) -> Any:
-        if asked.model and asked.model != name:
-            message = f"The model {asked.model!r} is not loaded here; loaded is {name!r}."
-            return _error(message, "model", "model_not_found", status=404)
-        prompt = loaded.encode_chat([message.model_dump() for message in asked.messages])
-        if len(prompt) >= loaded.context:
-            raise StudioError("prompt_too_long", "messages", tokens=len(prompt), limit=loaded.context)
-        gone = threading.Event()
-        pieces = _in_thread(loaded.stream(prompt, asked.sampling(loaded.context), gone.is_set), gone)
-        answer = _Answer(name)
-        if asked.stream:
-            include_usage = bool((asked.stream_options or {}).get("include_usage"))
-            events = answer.events(pieces, len(prompt), include_usage=include_usage)
-            return StreamingResponse(events, media_type="text/event-stream")
-        watcher = asyncio.create_task(_watch(request, gone))
-        try:
-            text, usage = "", Usage(prompt_tokens=len(prompt))
-            async with aclosing(pieces):
-                async for piece, counted in pieces:
-                    text, usage = text + piece, counted
-        finally:
-            watcher.cancel()
-        return answer.whole(text, usage)
+    async def chat(asked: ChatRequest, request: Request) -> Response:
+        messages = [message.plain() for message in asked.messages]
+        text = loaded.write_prompt(messages, asked.offered_tools(), asked.chat_template_kwargs)
+        return await server.answer(asked, loaded.encode(text, special=False), request, chat=True)
 
+    @app.post("/v1/completions")
+    async def complete(asked: CompletionRequest, request: Request) -> Response:
+        prompt = asked.prompt[0] if isinstance(asked.prompt, list) and len(asked.prompt) == 1 else asked.prompt
+        if isinstance(prompt, str):
+            return await server.answer(asked, loaded.encode(prompt, special=True), request, chat=False)
+        tokens = [int(token) for token in (prompt if isinstance(prompt, list) else [prompt])]
+        if not all(0 <= token < len(loaded.tokenizer) for token in tokens):
+            return error_answer("prompt: there is no such token.", "prompt", "invalid_request")
+        return await server.answer(asked, tokens, request, chat=False)
+
+    @app.post("/v1/embeddings")
+    async def embed() -> JSONResponse:
+        message = "This server generates text; it offers no embeddings. Ask an embedding model for them."
+        return error_answer(message, None, "not_supported")
+
+    @app.post("/tokenize")
+    async def tokenize(asked: TokenizeRequest) -> dict[str, Any]:
+        if asked.messages:
+            messages = [message.plain() for message in asked.messages]
+            text = loaded.write_prompt(messages, asked.tools or [], asked.chat_template_kwargs)
+        else:
+            text = asked.prompt or ""
+        tokens = loaded.encode(text, special=asked.messages is None)
+        told = {"count": len(tokens), "max_model_len": loaded.context, "tokens": tokens, "prompt": text}
+        return {**told, "chat_template": loaded.chat_template}
+
+    if manage:
+        _add_management(app, server)
     return app
 
 
-class _Answer:
-    """One answer in the protocol's words."""
+def _add_management(app: FastAPI, server: ModelServer) -> None:
+    """Routes by which whoever started the server has it take further adapters; they read any folder."""
 
-    def __init__(self, model: str) -> None:
-        self.head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
+    @app.post("/v1/load_lora_adapter")
+    async def load(asked: AdapterRequest) -> dict[str, Any]:
+        paths = [asked.lora_path] if isinstance(asked.lora_path, str) else asked.lora_path
+        begun = time.monotonic()
+        if asked.lora_name not in server.names():
+            folders = [Path(path) for path in paths]
+            await server.slot.call(partial(server.loaded.add_adapter, asked.lora_name, folders))
+        return {"loaded": asked.lora_name, "seconds": round(time.monotonic() - begun, 3)}
 
-    def whole(self, text: str, usage: Usage) -> dict[str, Any]:
-        choice = {
-            "index": 0,
-            "message": {"role": "assistant", "content": text},
-            "finish_reason": usage.finish_reason,
-            "logprobs": None,
-        }
-        return {**self.head, "object": "chat.completion", "choices": [choice], "usage": _usage(usage)}
+    @app.post("/v1/unload_lora_adapter")
+    async def unload(asked: RemovalRequest) -> dict[str, str]:
+        await server.slot.call(partial(server.loaded.remove_adapter, asked.lora_name))
+        return {"unloaded": asked.lora_name}
 
-    async def events(
-        self, pieces: AsyncGenerator[tuple[str, Usage]], prompt_tokens: int, *, include_usage: bool
-    ) -> AsyncIterator[str]:
-        """Server-sent events; closing them (a client that went away) closes the generation."""
-        usage = Usage(prompt_tokens=prompt_tokens)
-        yield self._event({"role": "assistant", "content": ""})
+
+async def _events(found: Any, reply: Reply, *, usage: bool) -> AsyncIterator[str]:
+    """Server-sent events; closing them, as for a client that went away, ends the generation."""
+    if opening := reply.opening():
+        yield opening
+    async with aclosing(found):
         try:
-            async with aclosing(pieces):
-                async for piece, counted in pieces:
-                    usage = counted
-                    yield self._event({"content": piece})
+            async for item in found:
+                yield reply.closing(item, usage=usage) if isinstance(item, Ending) else reply.part(item)
         except StudioError as error:
-            yield f"data: {json.dumps({'error': _error_body(_say(error), error.field, error.code)})}\n\n"
-            return
-        yield self._event({}, usage.finish_reason)
-        if include_usage:
-            yield f"data: {json.dumps({**self._chunk(), 'choices': [], 'usage': _usage(usage)})}\n\n"
-        yield "data: [DONE]\n\n"
-
-    def _chunk(self) -> dict[str, Any]:
-        return {**self.head, "object": "chat.completion.chunk"}
-
-    def _event(self, delta: dict[str, str], finish_reason: str | None = None) -> str:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-        return f"data: {json.dumps({**self._chunk(), 'choices': [choice]}, ensure_ascii=False)}\n\n"
+            yield error_event(error)
 
 
-def _usage(usage: Usage) -> dict[str, int]:
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-    }
+async def _collect(found: Any) -> tuple[list[Piece], Ending]:
+    pieces: list[Piece] = []
+    async with aclosing(found):
+        async for item in found:
+            if isinstance(item, Ending):
+                return pieces, item
+            pieces += item
+    raise RuntimeError("a generation without an end")
 
 
-async def _in_thread(
-    source: Iterator[tuple[str, Usage]], gone: threading.Event
-) -> AsyncGenerator[tuple[str, Usage]]:
-    """Run a blocking iterator beside the event loop; closing this one sets `gone` and waits for its end."""
-    loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[tuple[str, Usage] | Exception | None] = asyncio.Queue()
+async def _wait_until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        continue
 
-    def run() -> None:
-        try:
-            for item in source:
-                loop.call_soon_threadsafe(queue.put_nowait, item)
-            loop.call_soon_threadsafe(queue.put_nowait, None)
-        except Exception as error:
-            loop.call_soon_threadsafe(queue.put_nowait, error)
 
-    worker = loop.run_in_executor(None, run)
+def bind(host: str, port: int) -> socket.socket:
+    """Take the port before the model is loaded. Raises StudioError when it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        while (item := await queue.get()) is not None:
-            if isinstance(item, Exception):
-                raise item
-            yield item
-    finally:
-        gone.set()
-        await asyncio.shield(worker)
-
-
-async def _watch(request: Request, gone: threading.Event) -> None:
-    while not await request.is_disconnected():
-        await asyncio.sleep(0.1)
-    gone.set()
-
-
-def _say(error: StudioError) -> str:
-    if error.code == "prompt_too_long":
-        return "This model's context is {limit} tokens, and the messages are {tokens}.".format(**error.values)
-    return str(error)
-
-
-def _error(message: str, param: str | None, code: str = "invalid_request", status: int = 400) -> JSONResponse:
-    return JSONResponse({"error": _error_body(message, param, code)}, status_code=status)
-
-
-def _error_body(message: str, param: str | None, code: str) -> dict[str, Any]:
-    return {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        raise StudioError("port_taken", "port", port=port) from error
+    return found
 
 
 def main() -> int:
     """Load, then serve until ended."""
+    flags = _read_flags()
+    try:
+        place = bind(flags.host, flags.port)
+        loaded = load_model(flags.model, flags.adapter)
+        name = flags.name or (flags.adapter[-1] if flags.adapter else flags.model).resolve().name
+        server = ModelServer(loaded, name)
+        for lora in flags.lora:
+            lora_name, _, folder = lora.partition("=")
+            loaded.add_adapter(lora_name, [Path(folder)])
+    except StudioError as error:
+        told = {"error": error.code, "values": error.values}
+        print(json.dumps(told, ensure_ascii=False, default=str), flush=True)
+        return 1
+    key = flags.api_key_file.read_text(encoding="utf-8").strip() if flags.api_key_file else ""
+    app = build_app(server, key, manage=flags.manage, local=flags.host in LOOPBACK)
+    running = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    if flags.idle_exit_s:
+        app.router.lifespan_context = partial(_end_when_idle, running, server.slot, flags.idle_exit_s)
+    running.run(sockets=[place])
+    return 0
+
+
+@asynccontextmanager
+async def _end_when_idle(running: uvicorn.Server, slot: Slot, idle_s: float, _: FastAPI) -> AsyncIterator[None]:
+    async def watch() -> None:
+        while slot.running or slot.waiting or time.monotonic() - slot.last_used < idle_s:
+            await asyncio.sleep(min(IDLE_LOOK_S, idle_s))
+        running.should_exit = True
+
+    watching = asyncio.create_task(watch())
+    yield
+    watching.cancel()
+
+
+def _read_flags() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--adapter", type=Path, action="append", default=[])
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--lora", metavar="NAME=DIR", action="append", default=[])
+    parser.add_argument("--host", default=LOOPBACK[0])
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--name", help="what the model is called in the protocol (default: its folder)")
-    flags = parser.parse_args()
-    try:
-        loaded = load_model(flags.model, flags.adapter)
-    except StudioError as error:
-        print(
-            json.dumps({"error": error.code, "values": error.values}, ensure_ascii=False, default=str),
-            flush=True,
-        )
-        return 1
-    last = flags.adapter[-1] if flags.adapter else flags.model
-    app = build_app(loaded, flags.name or last.resolve().name)
-    uvicorn.run(app, host=flags.host, port=flags.port, log_level="warning", timeout_graceful_shutdown=2)
-    return 0
+    parser.add_argument("--api-key-file", type=Path, help="requests must carry the key that is written there")
+    parser.add_argument("--manage", action="store_true", help="let clients load further adapters")
+    parser.add_argument("--idle-exit-s", type=float, default=0, help="end after so many seconds without a request")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,56 +1,96 @@
-"""Load a model with its adapters and generate, inside a PaddlePaddle process."""
+"""Generate with a loaded model, inside a PaddlePaddle process."""
 
-import json
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from studio.core.endpoint import Sampling
+from studio.engine.text_stream import TextStream
 from studio.errors import StudioError
 
-WEIGHTS_FORMAT = "flex_checkpoint"
-LORA_CONFIG = "lora_config.json"
-CANCEL_POLL_S = 0.05
+# Nobody reads faster than this, and a token of a small model takes less than handing it on.
+FLUSH_S = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
-    """How to pick tokens; a temperature of 0 is greedy."""
+class TokenLogprob:
+    """A token that was picked, its natural log-probability before any sampling, and the likeliest ones."""
 
-    max_tokens: int = 256
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    repetition_penalty: float = 1.0
-    stop: tuple[str, ...] = ()
-    seed: int | None = None
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
 
 
-@dataclass(slots=True)
-class Usage:
-    """Token counts of one answer, and why it ended: `stop` or `length`."""
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some text of an answer, how many tokens were made by then, and the tokens since the piece before."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    finish_reason: str = "stop"
+    text: str
+    tokens: int
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an answer ended: its number of tokens, and why: `stop` or `length`."""
+
+    tokens: int
+    finish_reason: str
 
 
 class LoadedModel:
-    """A model and its tokenizer, ready to answer; one generation at a time."""
+    """A model and its tokenizer, ready to answer; one generation at a time, in one thread."""
 
     def __init__(self, model: Any, tokenizer: Any, context: int) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.context = context
-        # The engine's random state is global, and a CPU gains nothing from two at once.
-        self._busy = threading.Lock()
+
+    @property
+    def chat_template(self) -> str:
+        return str(getattr(self.tokenizer, "chat_template", "") or "")
+
+    def write_prompt(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]] = (),
+        options: Mapping[str, Any] | None = None,
+    ) -> str:
+        """A conversation as the chat template writes it. Raises StudioError."""
+        if not self.chat_template:
+            raise StudioError("no_chat_template", "messages")
+        if tools and "tools" not in self.chat_template:
+            raise StudioError("no_place_for_tools", "tools")
+        try:
+            return str(
+                self.tokenizer.apply_chat_template(
+                    list(messages),
+                    tokenize=False,
+                    add_generation_prompt=True,
+                    **({"tools": list(tools)} if tools else {}),
+                    **(options or {}),
+                )
+            )
+        except Exception as error:
+            # Templates refuse what they have no place for, such as two questions in a row.
+            raise StudioError("template_refused", "messages", reason=str(error)[:500]) from error
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        """Token ids of a text; `special` adds what the tokenizer puts around one that stands alone."""
+        return [int(token) for token in self.tokenizer(text, add_special_tokens=special)["input_ids"]]
 
     def encode_chat(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
-        """The prompt as the model sees it."""
-        encoded = self.tokenizer.apply_chat_template(list(messages), tokenize=True, add_generation_prompt=True)
-        ids = encoded["input_ids"] if hasattr(encoded, "keys") else encoded
-        return [int(token) for token in (ids[0] if ids and isinstance(ids[0], list) else ids)]
+        """A conversation as the model sees it."""
+        # The template writes the special tokens itself.
+        return self.encode(self.write_prompt(messages), special=False)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Text of some tokens, special ones left out."""
+        return str(self.tokenizer.decode(list(token_ids), skip_special_tokens=True))
 
     def logits(self, token_ids: Sequence[int]) -> Any:
         """Logits of one sequence as a NumPy array, shape (tokens, vocabulary)."""
@@ -62,78 +102,54 @@ class LoadedModel:
         first = out[0] if isinstance(out, tuple | list) else getattr(out, "logits", out)
         return first.astype("float32").numpy()[0]
 
-    def stream(
-        self, prompt: Sequence[int], sampling: Sampling, cancelled: Callable[[], bool] = lambda: False
-    ) -> Iterator[tuple[str, Usage]]:
-        """Pieces of the answer with the counts so far. Closing the iterator or `cancelled` ends it.
+    def answer(self, prompt: Sequence[int], sampling: Sampling) -> str:
+        """The whole answer. Raises StudioError as `generate` does."""
+        pieces: list[str] = []
+        self.generate(prompt, sampling, lambda piece: pieces.append(piece.text))
+        return "".join(pieces)
 
-        Raises StudioError for a prompt that leaves no room in the context.
-        """
-        usage = Usage(prompt_tokens=len(prompt))
-        if len(prompt) >= self.context:
-            raise StudioError("prompt_too_long", "messages", tokens=len(prompt), limit=self.context)
-        limit = min(sampling.max_tokens, self.context - len(prompt))
-        with self._busy:
-            yield from self._stream(prompt, sampling, limit, usage, cancelled)
-
-    def _stream(
+    def generate(
         self,
         prompt: Sequence[int],
         sampling: Sampling,
-        limit: int,
-        usage: Usage,
-        cancelled: Callable[[], bool],
-    ) -> Iterator[tuple[str, Usage]]:
-        channel = _Channel(cancelled)
-        worker = threading.Thread(target=self._generate, args=(prompt, sampling, limit, channel), daemon=True)
-        worker.start()
-        ids: list[int] = []
-        sent = ""
-        ended = {int(token) for token in self._end_tokens()}
-        try:
-            for token in channel:
-                if token in ended:
-                    break
-                ids.append(token)
-                usage.completion_tokens = len(ids)
-                text = self.tokenizer.decode(ids, skip_special_tokens=True)
-                found = _first_stop(text, sampling.stop)
-                if found is not None:
-                    if found > len(sent):
-                        yield text[len(sent) : found], usage
-                    return
-                # A character of several tokens is not whole yet; a stop text may have begun.
-                safe = text[: len(text) - _held_back(text, sampling.stop)]
-                if len(safe) > len(sent) and safe.startswith(sent):
-                    piece, sent = safe[len(sent) :], safe
-                    yield piece, usage
-            else:
-                usage.finish_reason = "length" if len(ids) >= limit else "stop"
-            text = self.tokenizer.decode(ids, skip_special_tokens=True)
-            if len(text) > len(sent):
-                yield text[len(sent) :], usage
-        finally:
-            channel.cancel()
-            worker.join()
-        if channel.error is not None:
-            raise channel.error
+        put: Callable[[Piece], None],
+        cancelled: Callable[[], bool] = lambda: False,
+        top_logprobs: int | None = None,
+    ) -> Ending:
+        """Hand the answer on piece by piece, and say how it ended; `cancelled` ends it at the next token.
 
-    def _end_tokens(self) -> list[int]:
+        With `top_logprobs` each piece carries its tokens, each with so many of the likeliest. Raises StudioError
+        for a prompt that leaves no room in the context.
+        """
+        if len(prompt) >= self.context:
+            raise StudioError("prompt_too_long", "messages", tokens=len(prompt), limit=self.context)
+        ends = self._end_tokens()
+        text = TextStream(self.decode, sampling.stop)
+        likely = _Likely(self.decode, top_logprobs) if top_logprobs is not None else None
+        streamer = _Streamer(text, ends, put, cancelled, likely, at_once=bool(sampling.stop))
+        self._run(prompt, sampling, min(sampling.max_tokens, self.context - len(prompt)), streamer, likely)
+        streamer.flush()
+        return Ending(streamer.tokens, "stop" if streamer.stopped else "length")
+
+    def _end_tokens(self) -> frozenset[int]:
         end = self.tokenizer.eos_token_id
-        return end if isinstance(end, list) else [end] if end is not None else []
+        return frozenset(end if isinstance(end, list) else [end] if end is not None else [])
 
-    def _generate(self, prompt: Sequence[int], sampling: Sampling, limit: int, channel: "_Channel") -> None:
+    def _run(
+        self, prompt: Sequence[int], sampling: Sampling, limit: int, streamer: "_Streamer", likely: "_Likely | None"
+    ) -> None:
         import paddle
 
+        # Without a seed of its own a request goes on with the random state that the one before left.
         if sampling.seed is not None:
             paddle.seed(sampling.seed)
         arguments: dict[str, Any] = {
             "max_new_tokens": limit,
-            "eos_token_id": self._end_tokens()[0] if self._end_tokens() else None,
+            "eos_token_id": next(iter(self._end_tokens()), None),
             "pad_token_id": self.tokenizer.pad_token_id,
             "repetition_penalty": sampling.repetition_penalty,
             "use_cache": True,
-            "streamer": channel,
+            "streamer": streamer,
         }
         # `do_sample` is ignored by the engine, and a temperature of 0 would still sample.
         if sampling.temperature > 0:
@@ -145,151 +161,109 @@ class LoadedModel:
             }
         else:
             arguments["decode_strategy"] = "greedy_search"
+        if likely:
+            # The engine's lists of processors cannot be given; this it calls before all of them.
+            self.model.adjust_logits_during_generation = likely.see
         try:
             with paddle.no_grad():
                 self.model.generate(input_ids=paddle.to_tensor([list(prompt)], dtype="int64"), **arguments)
-        except _CancelledError:
+        except _EndedEarly:
             pass
-        except Exception as error:
-            channel.error = error
         finally:
-            channel.end()
+            if likely:
+                del self.model.adjust_logits_during_generation
 
 
-class _CancelledError(Exception):
-    """Raised inside the engine's own loop, which ends it after the current token."""
+class _EndedEarly(Exception):
+    """Raised inside of the engine's own loop, which ends it after the current token."""
 
 
-class _Channel:
-    """Carries tokens from the engine's streamer interface to an iterator."""
+class _Streamer:
+    """What the engine's loop calls with each token: as little as can be, since the engine waits for it.
 
-    def __init__(self, cancelled: Callable[[], bool]) -> None:
-        self.error: Exception | None = None
+    Text is made of the tokens of `FLUSH_S` seconds at once, which nobody sees, and of each where a stop text must
+    be looked for. A model that takes longer than that for a token hands on each.
+    """
+
+    def __init__(
+        self,
+        text: TextStream,
+        ends: frozenset[int],
+        put: Callable[[Piece], None],
+        cancelled: Callable[[], bool],
+        likely: "_Likely | None",
+        *,
+        at_once: bool,
+    ) -> None:
+        self.tokens = 0
+        self.stopped = False
+        self._text = text
+        self._ends = ends
+        self._put = put
         self._cancelled = cancelled
-        self._stopped = False
-        self._tokens: list[int] = []
-        self._ended = False
-        self._skipped_prompt = False
-        self._changed = threading.Condition()
+        self._likely = likely
+        self._flush_s = 0.0 if at_once else FLUSH_S
+        self._made: list[int] = []
+        self._logprobs: list[TokenLogprob] = []
+        self._saw_prompt = False
+        self._flushed_at = 0.0
 
     def put(self, value: Any) -> None:
         """Called by the engine: first with the prompt, then with each token."""
-        if self._stopped or self._cancelled():
-            raise _CancelledError
-        if not self._skipped_prompt:
-            self._skipped_prompt = True
+        if self._cancelled():
+            self.stopped = True
+            raise _EndedEarly
+        if not self._saw_prompt:
+            self._saw_prompt = True
             return
-        with self._changed:
-            self._tokens += [int(token) for token in value.numpy().reshape([-1]).tolist()]
-            self._changed.notify()
+        token = int(value.item())
+        if token in self._ends:
+            self.stopped = True
+            raise _EndedEarly
+        self.tokens += 1
+        self._made.append(token)
+        if self._likely:
+            self._logprobs.append(self._likely.of(token))
+        now = time.monotonic()
+        if now - self._flushed_at >= self._flush_s:
+            self._flushed_at = now
+            self._hand_on(self._text.feed(self._take()))
+            if self._text.stopped:
+                self.stopped = True
+                raise _EndedEarly
 
     def end(self) -> None:
-        with self._changed:
-            self._ended = True
-            self._changed.notify()
+        """Called by the engine at its own end."""
 
-    def cancel(self) -> None:
-        self._stopped = True
+    def flush(self) -> None:
+        self._hand_on(self._text.feed(self._take()))
+        self._hand_on(self._text.end())
 
-    def __iter__(self) -> Iterator[int]:
-        position = 0
-        while True:
-            with self._changed:
-                while position >= len(self._tokens) and not self._ended:
-                    self._changed.wait(CANCEL_POLL_S)
-                if position >= len(self._tokens):
-                    return
-                token = self._tokens[position]
-            position += 1
-            yield token
+    def _take(self) -> list[int]:
+        made, self._made = self._made, []
+        return made
+
+    def _hand_on(self, text: str) -> None:
+        if text:
+            self._put(Piece(text, self.tokens, tuple(self._logprobs)))
+            self._logprobs = []
 
 
-def _first_stop(text: str, stops: Sequence[str]) -> int | None:
-    found = [position for stop in stops if (position := text.find(stop)) >= 0]
-    return min(found) if found else None
+class _Likely:
+    """Sees the model's own logits, before penalty and temperature, and says how likely a token was."""
 
+    def __init__(self, decode: Callable[[Sequence[int]], str], count: int) -> None:
+        self._decode = decode
+        self._count = count
+        self._last = np.zeros(0)
 
-def _held_back(text: str, stops: Sequence[str]) -> int:
-    """How many characters at the end must wait: half a character, or what may become a stop text."""
-    held = 1 if text.endswith("�") else 0
-    for stop in stops:
-        for size in range(min(len(stop) - 1, len(text)), 0, -1):
-            if text.endswith(stop[:size]):
-                held = max(held, size)
-                break
-    return held
+    def see(self, logits: Any) -> Any:
+        row = logits[0].astype("float32").numpy().astype("float64")
+        highest = row.max()
+        self._last = row - (highest + math.log(np.exp(row - highest).sum()))
+        return logits
 
-
-def load_model(folder: Path, adapters: Sequence[Path] = ()) -> LoadedModel:
-    """Load a model folder and put LoRA adapters on it. Raises StudioError with what is wrong.
-
-    The engine holds one set of LoRA layers; of several adapters, all but the last are merged into the
-    weights in memory, which is the same sum.
-    """
-    from studio.engine.fixes import apply_fixes
-
-    apply_fixes()
-    import paddle
-    from paddleformers.transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
-    if not paddle.is_compiled_with_cuda():
-        paddle.set_device("cpu")
-    if not (folder / "config.json").is_file():
-        raise StudioError("not_a_model", "model", given=str(folder), missing="config.json")
-    on_cpu = not paddle.is_compiled_with_cuda()
-    try:
-        config: Any = AutoConfig.from_pretrained(str(folder))
-        if on_cpu:
-            config._attn_implementation = "eager"
-        model = AutoModelForCausalLM.from_pretrained(
-            str(folder),
-            config=config,
-            load_checkpoint_format=WEIGHTS_FORMAT,
-            dtype="float32" if on_cpu else "bfloat16",
-        )
-        tokenizer = AutoTokenizer.from_pretrained(str(folder))
-    except Exception as error:
-        raise StudioError("broken_weights", "model", path=str(folder), reason=_short(error)) from error
-    for position, adapter in enumerate(adapters):
-        model = _add_adapter(model, folder, adapter, keep=position == len(adapters) - 1)
-    model.eval()
-    model.config.use_cache = True
-    return LoadedModel(model, tokenizer, int(getattr(config, "max_position_embeddings", 2048)))
-
-
-def _add_adapter(model: Any, base: Path, adapter: Path, *, keep: bool) -> Any:
-    from paddleformers.peft import LoRAModel
-
-    path = adapter / LORA_CONFIG
-    if not path.is_file():
-        raise StudioError("not_an_adapter", "adapters", given=str(adapter))
-    told = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
-    if told and Path(told).resolve() != base.resolve() and not _same_shape(Path(told), base):
-        raise StudioError("adapter_of_other_base", "adapters", adapter=adapter.name, expected=told, given=str(base))
-    try:
-        wrapped = LoRAModel.from_pretrained(model, lora_path=str(adapter), load_checkpoint_format=WEIGHTS_FORMAT)
-    except Exception as error:
-        raise StudioError("broken_weights", "adapters", path=str(adapter), reason=_short(error)) from error
-    if keep:
-        return wrapped
-    wrapped.merge()
-    return wrapped.restore_original_model() or wrapped.model
-
-
-def _same_shape(first: Path, second: Path) -> bool:
-    """Whether two bases have the same layers: a copy or a moved folder is no other base."""
-    shapes: list[Any] = []
-    for folder in (first, second):
-        try:
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            # The base that an adapter names may be gone; then only loading tells.
-            return True
-        names = ("model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
-        shapes.append([config.get(name) for name in names])
-    return shapes[0] == shapes[1]
-
-
-def _short(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:500]
+    def of(self, token: int) -> TokenLogprob:
+        likeliest = self._last.argsort()[::-1][: self._count]
+        top = tuple((self._decode([int(other)]), float(self._last[other])) for other in likeliest)
+        return TokenLogprob(self._decode([token]), float(self._last[token]), top)

@@ -59,13 +59,16 @@ class StudioCallback(TrainerCallback):
         if "train_only" in SETTINGS:
             train_only(model, SETTINGS["train_only"])
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         self._folder = Path(args.output_dir) / "studio"
         signal.signal(signal.SIGTERM, self._on_terminate)
         if state.is_world_process_zero:
             (self._folder / "last-step").unlink(missing_ok=True)
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = (self._folder / "metrics.jsonl").open("a", encoding="utf-8")
+            if lora := getattr(model, "lora_config", None):
+                # Checkpoints to go on from lack it, and a run that is cut off leaves nothing else.
+                lora.save_pretrained(str(self._folder))
         if state.global_step:
             # Every rank judges evaluations, and all must judge alike.
             self._recall_best(state.global_step)

@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from studio.engine.generation import LoadedModel, Sampling, load_model
+from studio.core.endpoint import Sampling
+from studio.engine.generation import LoadedModel
+from studio.engine.loading import load_model
 from studio.errors import StudioError
 
 # Merging in float32 and adding at run time differ by rounding only: 8e-7 to 6e-6 was seen.
@@ -91,7 +93,7 @@ def _probe(loaded: LoadedModel, text: str) -> list[int]:
 
 
 def _answer(loaded: LoadedModel, prompt: list[int]) -> str:
-    return "".join(piece for piece, _ in loaded.stream(prompt, Sampling(max_tokens=ANSWER_TOKENS)))
+    return loaded.answer(prompt, Sampling(max_tokens=ANSWER_TOKENS))
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, Any]]:

@@ -9,8 +9,16 @@ from typing import Any, cast
 
 from studio.core.model_check import ModelFacts
 from studio.core.problems import WEIGHT_FILES
+from studio.core.runs import RESUMABLE_CHECKPOINT
 from studio.stores.home import Home
-from studio.stores.runs import find_checkpoints, find_run_folders, read_request, run_id
+from studio.stores.runs import (
+    RunPaths,
+    find_checkpoints,
+    find_resumable,
+    find_run_folders,
+    read_request,
+    run_id,
+)
 
 # The format's own limit.
 HEADER_LIMIT_BYTES = 100_000_000
@@ -44,6 +52,29 @@ def model_files(folder: Path) -> frozenset[str] | None:
 def is_model(folder: Path) -> bool:
     names = model_files(folder) or frozenset()
     return "config.json" in names and bool(names.intersection(WEIGHT_FILES)) and ADAPTER_CONFIG not in names
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder loads as a LoRA adapter: weights, or what training goes on from."""
+    if (folder / ADAPTER_CONFIG).is_file():
+        return True
+    return is_training_state(folder) and read_request(folder.parent).method == "lora"
+
+
+def adapter_base(folder: Path) -> str | None:
+    """The model an adapter was trained on: as its run says, or else its config, where that is still there."""
+    run = _run_of(folder)
+    if RunPaths(run).request.exists():
+        return read_request(run).model
+    told = (read_adapter(folder) or {}).get("base_model_name_or_path")
+    return told if isinstance(told, str) and Path(told).is_dir() else None
+
+
+def is_training_state(folder: Path) -> bool:
+    """Whether a folder is a whole checkpoint in the form that training goes on from, in a run's folder."""
+    if not RESUMABLE_CHECKPOINT.fullmatch(folder.name) or not RunPaths(folder.parent).request.exists():
+        return False
+    return int(folder.name.rpartition("-")[2]) in find_resumable(folder.parent)
 
 
 def read_model(folder: Path) -> ModelFacts:
@@ -118,7 +149,7 @@ def find_models(home: Home) -> list[ModelChoice]:
     bases = sorted(path for path in home.models.glob("*") if not path.name.startswith(".") and is_model(path))
     found = [ModelChoice(path.name, str(path), "base") for path in bases]
     for label, path, kind in _run_weights(home):
-        if is_model(path):
+        if is_model(path) or (is_training_state(path) and not is_adapter(path)):
             found.append(ModelChoice(label, str(path), kind))
     return found
 
@@ -128,17 +159,21 @@ def find_adapters(home: Home) -> list[AdapterChoice]:
     return [
         AdapterChoice(label, str(path), read_request(_run_of(path)).model)
         for label, path, _ in _run_weights(home)
-        if (path / ADAPTER_CONFIG).is_file()
+        if is_adapter(path)
     ]
 
 
 def _run_of(folder: Path) -> Path:
-    return folder.parent if folder.name.startswith("hf_checkpoint-") else folder
+    return folder.parent if folder.name.startswith(("hf_checkpoint-", "checkpoint-")) else folder
 
 
 def _run_weights(home: Home) -> Iterator[tuple[str, Path, str]]:
     for folder in sorted(find_run_folders(home)):
         label = run_id(home, folder)
         yield label, folder, "full"
-        for step in reversed(find_checkpoints(folder)):
-            yield f"{label} @ {step}", folder / f"hf_checkpoint-{step}", "checkpoint"
+        loadable = find_checkpoints(folder)
+        # A run that was cut off may have written the one form and not the other.
+        steps = sorted({*loadable, *find_resumable(folder)}, reverse=True)
+        for step in steps:
+            form = "hf_checkpoint" if step in loadable else "checkpoint"
+            yield f"{label} @ {step}", folder / f"{form}-{step}", "checkpoint"

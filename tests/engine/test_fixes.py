@@ -115,11 +115,12 @@ def test_export(engine_home: Home, lora_run: RunView, skip: Skip, fix: str) -> N
 READ_LENGTHS = """
 import json, sys
 from pathlib import Path
-from studio.engine.generation import Sampling, load_model
+from studio.core.endpoint import Sampling
+from studio.engine.loading import load_model
 loaded = load_model(Path(sys.argv[1]))
 lengths = []
 loaded.model.get_input_embeddings().register_forward_pre_hook(lambda _, ids: lengths.append(int(ids[0].shape[1])))
-text = "".join(p for p, _ in loaded.stream(loaded.encode_chat([{"role": "user", "content": "hi"}]), Sampling(max_tokens=6)))
+text = loaded.answer(loaded.encode_chat([{"role": "user", "content": "hi"}]), Sampling(max_tokens=6))
 print(json.dumps({"lengths": lengths, "text": text}))
 """
 
