@@ -10,12 +10,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from studio.actions.chat import ChatModels, stream_reply
+from studio.actions.chat import ChatModels
 from studio.actions.home import make_demo_model, open_home
 from studio.actions.rows import read_page
 from studio.actions.runs import wait_run
 from studio.actions.train import default_request, request_from_keys, start_run
+from studio.core.endpoint import Sampling
 from studio.core.runs import RunView
+from studio.jobs.endpoint import ask
 from studio.stores.home import Home
 
 
@@ -34,7 +36,8 @@ def ask_all(home: Home, run: str, dataset: str) -> list[tuple[str, str, str]]:
         asked: list[tuple[str, str, str]] = []
         for row in page.rows:
             question, answer = (message["content"] for message in row["messages"])
-            given = "".join(stream_reply(loaded, [{"role": "user", "content": question}], max_tokens=128))
+            reply = ask(loaded.endpoint, [{"role": "user", "content": question}], Sampling(max_tokens=128))
+            given = reply.content
             asked.append((question, answer, given))
         return asked
     finally:

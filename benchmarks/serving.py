@@ -1,8 +1,8 @@
 """`python -m benchmarks.serving [--tokens N] [--rounds N] [--model DIR]`: what the model server costs an answer.
 
 The same prompt is answered greedily by the bare `model.generate` of PaddleFormers, in a process that does nothing
-else, and by the server through the official client with streaming, in turns. Printed are tokens a second, seconds to
-the first token (of the bare engine: of an answer of one token), and resident memory, each beside the other.
+else, and by the server through the official client with streaming, in turns. Printed are tokens a second, seconds
+to the first token (of the bare engine: of an answer of one token), and resident memory, each beside the other.
 """
 
 import argparse
@@ -89,7 +89,8 @@ def ask_server(client: openai.OpenAI, model: str, tokens: int) -> tuple[float, f
             first = time.perf_counter() - begun
         if event.usage:
             made = event.usage.completion_tokens
-    assert made == tokens and first is not None
+    assert made == tokens
+    assert first is not None
     return first, time.perf_counter() - begun
 
 

@@ -32,6 +32,7 @@ from studio.actions import (
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.cli.data import add_dataset_commands
 from studio.cli.output import Answer, end_progress, plain, show_progress
+from studio.core.endpoint import AnswerPiece, Sampling
 from studio.core.imports import UNSUPPORTED, ImportedKey, imported_keys, translate_config
 from studio.core.request import TrainRequest
 from studio.core.runs import RunView
@@ -327,19 +328,18 @@ def _chat(home: Home, flags: argparse.Namespace) -> Answer:
     models = chat.ChatModels()
     try:
         loaded = models.load(home, flags.model, flags.adapter)
-        pieces: list[str] = []
         turns = [{"role": "user", "content": flags.prompt}]
-        reply = chat.stream_reply(loaded, turns, flags.system, flags.temperature, 1.0, flags.max_tokens)
-        for piece in reply:
-            pieces.append(piece)
-        return {"reply": "".join(pieces)} if flags.json else {"text": "".join(pieces)}
+        sampling = Sampling(temperature=flags.temperature, max_tokens=flags.max_tokens)
+        reply = chat.stream_reply(loaded.endpoint, turns, flags.system, sampling)
+        text = "".join(piece.content for piece in reply if isinstance(piece, AnswerPiece))
+        return {"reply": text} if flags.json else {"text": text}
     finally:
         models.close()
 
 
 def _serve(home: Home, flags: argparse.Namespace) -> Answer:
     with chat.serve_model(home, flags.model, flags.adapter, flags.port) as server:
-        print(say("cli.serving", flags.language, address=f"{server.address}/v1"), flush=True)
+        print(say("cli.serving", flags.language, address=server.address), flush=True)
         while server.is_running:
             time.sleep(0.5)
     return {"error": say("error.server_ended", flags.language)}

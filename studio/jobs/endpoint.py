@@ -87,6 +87,30 @@ def stream_answer(
     )
 
 
+def see_prompt(endpoint: Endpoint, messages: Messages, tools: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """The prompt as a server writes it: `prompt`, `count`, `max_model_len`, `chat_template`.
+
+    Our own server tells it. Raises StudioError for one that does not.
+    """
+    import httpx2
+
+    url = f"{endpoint.address.removesuffix('/v1')}/tokenize"
+    asked: dict[str, Any] = {"model": endpoint.model, "messages": list(messages)}
+    if tools:
+        asked["tools"] = list(tools)
+    headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
+    try:
+        answer = httpx2.post(url, json=asked, headers=headers, timeout=CONNECT_TIMEOUT_S, trust_env=False)
+        told: Any = answer.json()
+    except (httpx2.HTTPError, ValueError) as error:
+        raise StudioError("endpoint_no_prompt", "model", address=endpoint.address) from error
+    if isinstance(told, dict) and "prompt" in told:
+        return cast("dict[str, Any]", told)
+    if isinstance(told, dict) and "error" in told and answer.status_code == 400:
+        raise StudioError("endpoint_refused", "prompt", reason=str(cast("Any", told)["error"]["message"]))
+    raise StudioError("endpoint_no_prompt", "model", address=endpoint.address)
+
+
 def ask(endpoint: Endpoint, messages: Messages, sampling: Sampling) -> Answer:
     """The whole answer. Raises StudioError as `stream_answer` does."""
     content, reasoning = "", ""

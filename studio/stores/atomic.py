@@ -9,7 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from filelock import FileLock
+
 from studio.errors import StoreFailed
+
+APPEND_TIMEOUT_S = 30
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -42,6 +46,27 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write a value as readable JSON, atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def append_line(path: Path, line: str) -> None:
+    """Put a line at a text file's end, after what others put there, and on the disk before this returns.
+
+    A last line that lacks its newline gets one. Raises StoreFailed.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=APPEND_TIMEOUT_S), path.open("ab+") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(size - 1)
+                torn = file.read(1) != b"\n"
+            else:
+                torn = False
+            file.write(b"\n" * torn + line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _store_failed(path, error) from error
 
 
 @contextmanager

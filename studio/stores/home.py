@@ -31,6 +31,11 @@ class Home:
         return self.root / "models"
 
     @property
+    def chats(self) -> Path:
+        """Conversations that were kept, and votes on answers."""
+        return self.root / "chats"
+
+    @property
     def trash(self) -> Path:
         """Runs that were thrown away, until it is emptied; on the same disk, so that throwing away is a move."""
         return self.root / ".trash"

@@ -1,0 +1,51 @@
+"""Votes on answers to one message, and the preference pairs that they make."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from studio.core.conversation import preference_row
+from studio.core.rows import Row, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """Which of some models' answers to a conversation was best; None for a tie, which makes no pair."""
+
+    turns: tuple[Turn, ...]
+    models: tuple[str, ...]
+    answers: tuple[str, ...]
+    best: int | None
+
+    def pairs(self) -> Iterator[Row]:
+        """The best answer with each of the others that differs from it."""
+        if self.best is None:
+            return
+        better = self.answers[self.best]
+        for worse in dict.fromkeys(self.answers):
+            if worse != better:
+                yield preference_row(self.turns, better, worse)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "turns": [{"role": turn.role, "content": turn.content} for turn in self.turns],
+            "models": list(self.models),
+            "answers": list(self.answers),
+            "best": self.best,
+        }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Vote":
+        turns = cast("Sequence[Mapping[str, str]]", told["turns"])
+        said = tuple(Turn(turn["role"], turn["content"]) for turn in turns)
+        return cls(said, tuple(told["models"]), tuple(told["answers"]), told["best"])
+
+
+def count_wins(votes: Sequence[Vote]) -> dict[str, tuple[int, int]]:
+    """For each model, how often it was best and how often it was among those that were voted on."""
+    counts: dict[str, tuple[int, int]] = {}
+    for vote in votes:
+        for place, model in enumerate(vote.models):
+            won, shown = counts.get(model, (0, 0))
+            counts[model] = (won + (vote.best == place), shown + 1)
+    return counts
