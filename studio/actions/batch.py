@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
+from studio.actions.models import list_adapters, list_models
 from studio.actions.rows import iter_rows, read_page
 from studio.core.batch import (
     ACTIVE,
@@ -162,12 +162,10 @@ def word_reason(problem: Problem, language: str) -> str:
     return word_error(StudioError(problem.code, problem.field, **problem.values), language)
 
 
-def contender_of(home: Home, model: str, label: str = "") -> Contender:
-    """A model of this studio under a name as short as its folder allows."""
-    for root in (home.models, home.saves):
-        if not label and Path(model).is_relative_to(root):
-            label = Path(model).relative_to(root).as_posix()
-    return Contender(label or model, model)
+def contender_of(home: Home, model: str) -> Contender:
+    """A model or run of this studio, with the name that it has in the lists."""
+    labels = {choice.path: choice.label for choice in (*list_models(home), *list_adapters(home))}
+    return Contender(labels.get(model, model), model)
 
 
 def _table(paths: BatchPaths, request: BatchRequest) -> BatchTable:

@@ -44,8 +44,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "batch.pick": ("Batches", "批次"),
     "batch.none": ("No batch is chosen; what is started shows here.", "未选择批次；开始后在此显示。"),
     "batch.started": ("{name} is started.", "已开始 {name}。"),
-    "batch.cancelled": ("{name} is cancelled. Resume goes on with it.", "已取消 {name}，可点击“继续”。"),
-    "batch.resumed": ("{name} goes on.", "{name} 已继续。"),
     "batch.removed": ("{name} is deleted.", "已删除 {name}。"),
     "batch.state.running": ("running", "进行中"),
     "batch.state.stopping": ("ending", "正在结束"),
