@@ -123,6 +123,11 @@ def list_batches(home: Home) -> list[BatchView]:
     return [view_batch(home, folder.name) for folder in find_batch_folders(home.batches)]
 
 
+def name_batches(home: Home) -> list[str]:
+    """The names of all batches, the newest first; quicker than a look into each."""
+    return [folder.name for folder in find_batch_folders(home.batches)]
+
+
 def read_table(home: Home, name: str) -> BatchTable:
     """Questions, references and answers so far. Raises NotFound."""
     paths = find_batch(home, name)

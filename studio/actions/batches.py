@@ -45,6 +45,7 @@ from studio.stores.runs import read_json
 log = logging.getLogger("studio")
 
 NO_KEYS: Mapping[str, str] = {}
+CLOSE_S = 5
 
 
 class Batches:
@@ -111,11 +112,17 @@ class Batches:
             thread.join(timeout_s)
         return view_batch(self._home, name)
 
+    def works_on(self, name: str) -> bool:
+        """Whether this studio works on a batch, whatever its folder says (a full disk cannot tell the end)."""
+        thread = self._threads.get(name)
+        return thread is not None and thread.is_alive()
+
     def close(self) -> None:
         """Let go of all batches, as the studio ends; they can be resumed."""
         self._closing.set()
         for thread in list(self._threads.values()):
-            thread.join()
+            # One that loads a model hears nothing for minutes; it ends with the process.
+            thread.join(CLOSE_S)
 
     def _begin(self, paths: BatchPaths, request: BatchRequest, keys: Mapping[str, str]) -> BatchView:
         name = request.name
@@ -162,7 +169,7 @@ class Batches:
             reasons[""] = problem_of(error)
         except Exception as error:
             log.exception("batch %s broke", request.name)
-            reasons[""] = Problem("", "batch_broke", {"reason": f"{type(error).__name__}: {error}"})
+            reasons[""] = problem_of(StudioError("batch_broke", reason=f"{type(error).__name__}: {error}"))
         try:
             _write_state(
                 paths,

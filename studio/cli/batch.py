@@ -106,7 +106,7 @@ def _follow(home: Home, batches: Batches, name: str) -> bool:
         try:
             view = batches.wait(name, POLL_S)
             show_progress(view.done, view.total, view.label)
-            if not view.is_active:
+            if not batches.works_on(name):
                 end_progress()
                 return interrupted
         except KeyboardInterrupt:

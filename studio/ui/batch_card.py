@@ -13,6 +13,8 @@ from studio.ui.words import attempt, notice
 
 PAGE_ROWS = 20
 MINUTE_S, HOUR_S = 60, 3600
+# These two are coloured as the states of runs that they are like.
+COLOURS = {"incomplete": "stopped", "interrupted": "lost"}
 
 
 def show_batch(home: Home, name: str, page: int, language: str) -> dict[str, Any]:
@@ -56,9 +58,11 @@ def _card(view: BatchView, language: str) -> str:
         told.append(say_left(view.remaining_s, language))
     if view.phase:
         told.append(say(f"batch.phase.{view.phase}", language, label=view.label))
+    colour = COLOURS.get(view.state, view.state)
+    state = html.escape(say(f"batch.state.{view.state}", language))
     return (
         f'<div class="card" data-state="{view.state}"><div class="top"><b>{html.escape(view.name)}</b>'
-        f'<span class="pill {view.state}">{html.escape(say(f"batch.state.{view.state}", language))}</span>'
+        f'<span class="pill {colour}">{state}</span>'
         f'<span class="phase">{html.escape(" · ".join(told))}</span>{_links(view.name, language)}</div>'
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done:.0f}">'
         f'<i style="width:{done:.1f}%"></i></div>{_notes(view, language)}</div>'

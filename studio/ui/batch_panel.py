@@ -11,7 +11,7 @@ from studio.actions.batch import (
     cancel_batch,
     contender_of,
     first_question,
-    list_batches,
+    name_batches,
     remove_batch,
     view_batch,
 )
@@ -216,7 +216,7 @@ def _choices(home: Home, dataset: str | None, models: list[str] | None, name: st
 
 def _batch_choices(home: Home, name: str | None, pick: str | None = None) -> Any:
     """All batches; without a pick the newest, and with `pick` that one."""
-    names = [view.name for view in list_batches(home)]
+    names = name_batches(home)
     if pick is None and name in names:
         return gr.update(choices=names)
     return gr.update(choices=names, value=pick or (names[0] if names else None))

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from studio.actions.batch import (
 )
 from studio.actions.batches import Batches
 from studio.actions.chat import ChatModels
+from studio.cli import main
 from studio.core.batch import BatchRequest, Contender
 from studio.errors import NotFound, RequestRefused, StudioError
 from studio.jobs.launch import free_port
@@ -295,3 +297,43 @@ def test_a_full_disk_ends_the_batch_and_says_so(home: Home, batches: Batches, se
     view = batches.wait("b", WAIT_S)
     assert view.state == "incomplete"
     assert view.reasons[""].code == "disk_full"
+
+
+def test_the_command_writes_the_table_and_says_how_to_go_on(
+    home: Home,
+    server: ModelServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STUDIO_ENDPOINT_KEY", KEY)
+    questions = tmp_path / "questions.txt"
+    questions.write_text("one\nrefuse")
+    out = tmp_path / "answers.csv"
+    begin = ["--home", str(home.root), "batch", "--out", str(out), "--json"]
+    asked = ["--questions", str(questions), "--endpoint", server.address, "--endpoint-model", "m"]
+    assert main([*begin, *asked]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["done"], told["failed"], told["state"]) == (2, 1, "incomplete")
+    assert f"--resume questions --out {out}" in told["error"]
+    assert server.keys == {KEY}
+    server.kinder = True
+    assert main([*begin, "--resume", "questions"]) == 0
+    assert out.read_text().splitlines()[1:] == ["1,one,,,re: one,", "2,refuse,,,re: refuse,"]
+    assert main([*begin[:3], "--out", "x.txt", "--resume", "questions"]) == 1
+
+
+def test_an_interrupted_command_keeps_what_was_answered(home: Home, server: ModelServer, tmp_path: Path) -> None:
+    questions = tmp_path / "questions.txt"
+    questions.write_text("one\nslow\nthree")
+    out = tmp_path / "answers.jsonl"
+    argv = [sys.executable, "-m", "studio", "--home", str(home.root), "batch", "--questions", str(questions)]
+    argv += ["--endpoint", server.address, "--out", str(out)]
+    with subprocess.Popen(argv, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True) as command:
+        assert server.begun.wait(WAIT_S)
+        command.send_signal(signal.SIGINT)
+        _, told = command.communicate(timeout=WAIT_S)
+    assert command.returncode == 1
+    assert told.startswith("1 of 3 are answered. To go on: python -m studio batch --resume questions")
+    assert [len(json.loads(line)["answers"]) for line in out.read_text().splitlines()] == [1, 0, 0]
+    assert view_batch(home, "questions").state == "stopped"
