@@ -57,7 +57,8 @@ class Batches:
     def __init__(self, home: Home, models: ChatModels) -> None:
         self._home = home
         self._models = models
-        self._threads: dict[str, threading.Thread] = {}
+        # Set when the work on a batch has ended. A thread that Ctrl+C meets in `join` counts as ended too early.
+        self._ended: dict[str, threading.Event] = {}
         self._closing = threading.Event()
 
     def start(self, request: BatchRequest, keys: Mapping[str, str] = NO_KEYS) -> BatchView:
@@ -107,22 +108,22 @@ class Batches:
 
     def wait(self, name: str, timeout_s: float | None = None) -> BatchView:
         """Wait until a batch of this studio has ended, or for a time."""
-        thread = self._threads.get(name)
-        if thread:
-            thread.join(timeout_s)
+        ended = self._ended.get(name)
+        if ended:
+            ended.wait(timeout_s)
         return view_batch(self._home, name)
 
     def works_on(self, name: str) -> bool:
         """Whether this studio works on a batch, whatever its folder says (a full disk cannot tell the end)."""
-        thread = self._threads.get(name)
-        return thread is not None and thread.is_alive()
+        ended = self._ended.get(name)
+        return ended is not None and not ended.is_set()
 
     def close(self) -> None:
         """Let go of all batches, as the studio ends; they can be resumed."""
         self._closing.set()
-        for thread in list(self._threads.values()):
-            # One that loads a model hears nothing for minutes; it ends with the process.
-            thread.join(CLOSE_S)
+        for ended in list(self._ended.values()):
+            # A thread that loads a model hears nothing for minutes; it ends with the process.
+            ended.wait(CLOSE_S)
 
     def _begin(self, paths: BatchPaths, request: BatchRequest, keys: Mapping[str, str]) -> BatchView:
         name = request.name
@@ -151,7 +152,7 @@ class Batches:
         thread = threading.Thread(
             target=self._work, args=(paths, request, open_model, lock), name=f"batch {name}", daemon=True
         )
-        self._threads[name] = thread
+        self._ended[name] = threading.Event()
         thread.start()
         return view_batch(self._home, name)
 
@@ -183,6 +184,7 @@ class Batches:
             log.exception("the end of batch %s could not be kept", request.name)
         finally:
             lock.release()
+            self._ended[request.name].set()
 
     def _ended_as(self, paths: BatchPaths, request: BatchRequest) -> str:
         questions, answers = read_questions(paths), answers_of(paths)
