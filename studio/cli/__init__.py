@@ -30,6 +30,7 @@ from studio.actions import (
     train,
 )
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
+from studio.cli.batch import add_batch_command
 from studio.cli.data import add_dataset_commands
 from studio.cli.output import Answer, end_progress, plain, show_progress
 from studio.core.endpoint import AnswerPiece, Sampling
@@ -87,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
         return command
 
     add_dataset_commands(commands, add)
+    add_batch_command(commands, add)
     for name, run in (("preview", _preview), ("prepare", _prepare), ("train", _train), ("sweep", _sweep)):
         command = add(commands, name, run)
         command.add_argument("--config", type=Path)

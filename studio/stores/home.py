@@ -36,6 +36,11 @@ class Home:
         return self.root / "chats"
 
     @property
+    def batches(self) -> Path:
+        """Questions put to several models, with their answers; one folder a batch."""
+        return self.root / "batches"
+
+    @property
     def trash(self) -> Path:
         """Runs that were thrown away, until it is emptied; on the same disk, so that throwing away is a move."""
         return self.root / ".trash"

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from studio.errors import Problem, RequestRefused, StudioError
-from studio.texts import charts, chat, commands, data, failures, history, options, page, problems, workbench
+from studio.texts import batch, charts, chat, commands, data, failures, history, options, page, problems, workbench
 
 LANGUAGES = ("en", "zh")
 
 TEXTS: dict[str, tuple[str, str]] = {
     **page.TEXTS,
+    **batch.TEXTS,
     **charts.TEXTS,
     **chat.TEXTS,
     **commands.TEXTS,

@@ -22,6 +22,7 @@ from studio.core.rows import Fault
 from studio.errors import NotFound, StudioError
 from studio.stores.home import Home
 from studio.texts import word_fault
+from studio.ui.batch_routes import build_batch_routes
 from studio.ui.chart_box import write_chart_page
 from studio.ui.export_card import show_export
 from studio.ui.history_routes import build_history_routes
@@ -32,7 +33,7 @@ from studio.ui.run_card import show_run
 from studio.ui.tagged import Language, Shared, hash_text, tagged, tagged_body
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-SCRIPTS = ("live", "chart", "log", "history", "notify")
+SCRIPTS = ("live", "chart", "log", "history", "notify", "batch")
 
 
 def build_routes(home: Home) -> APIRouter:
@@ -40,6 +41,7 @@ def build_routes(home: Home) -> APIRouter:
     router = APIRouter(prefix="/studio")
     shown_run = Shared(show_run)
     router.include_router(build_history_routes(home))
+    router.include_router(build_batch_routes(home))
 
     @router.get("/run")
     def run_panel(request: Request, run: str = "", language: Language = "en") -> Response:

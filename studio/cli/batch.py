@@ -1,0 +1,129 @@
+"""`python -m studio batch`: many questions to one or more models, into a file."""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from studio.actions.batch import BatchView, batch_csv, batch_jsonl, cancel_batch, contender_of, view_batch
+from studio.actions.batches import Batches
+from studio.actions.chat import ChatModels
+from studio.cli.output import Answer, end_progress, plain, show_progress
+from studio.core.batch import BatchRequest, Contender
+from studio.core.endpoint import Sampling
+from studio.core.questions import Wording
+from studio.errors import StudioError
+from studio.stores.atomic import write_text
+from studio.stores.home import Home
+from studio.texts import say
+
+# An argument would be seen in the list of processes.
+KEY_VARIABLE = "STUDIO_ENDPOINT_KEY"
+WRITERS: dict[str, Callable[[Home, str, str], str]] = {
+    ".csv": batch_csv,
+    ".jsonl": lambda home, name, _: batch_jsonl(home, name),
+}
+POLL_S = 0.2
+
+
+def add_batch_command(commands: Any, add: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the command to a parser."""
+    usual, sampling = Wording(), Sampling()
+    command = add(commands, "batch", _batch)
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("--dataset")
+    source.add_argument("--questions", type=Path, metavar="FILE", help=say("cli.batch.questions"))
+    source.add_argument("--resume", metavar="NAME", help=say("cli.batch.resume"))
+    command.add_argument("--model", action="append", default=[])
+    command.add_argument("--endpoint", metavar="ADDRESS", help=say("cli.batch.endpoint"))
+    command.add_argument("--endpoint-model", default="", help=say("batch.model_name.help"))
+    command.add_argument("--template", default=usual.template, help=say("batch.template.help"))
+    command.add_argument(
+        "--context-template", default=usual.context_template, help=say("batch.context_template.help")
+    )
+    command.add_argument("--system", default="", help=say("batch.system.help"))
+    command.add_argument("--temperature", type=float, default=sampling.temperature)
+    command.add_argument("--max-tokens", type=int, default=sampling.max_tokens)
+    command.add_argument("--first", type=int, default=1)
+    command.add_argument("--limit", type=int, default=0, help=say("batch.limit.help"))
+    command.add_argument("--name", default="", help=say("batch.name.help"))
+    command.add_argument("--out", type=Path, required=True, help=say("cli.batch.out"))
+
+
+def _batch(home: Home, flags: argparse.Namespace) -> Answer:
+    if flags.out.suffix not in WRITERS:
+        raise StudioError("batch_bad_out", "out", given=str(flags.out))
+    models = ChatModels()
+    batches = Batches(home, models)
+    key = os.environ.get(KEY_VARIABLE, "")
+    try:
+        if flags.resume:
+            outside = [each.label for each in view_batch(home, flags.resume).request.contenders if each.address]
+            view = batches.resume(flags.resume, dict.fromkeys(outside, key) if key else {})
+        else:
+            request = _request(home, flags)
+            outside = [each.label for each in request.contenders if each.address]
+            view = batches.start(request, dict.fromkeys(outside, key) if key else {})
+        interrupted = _follow(home, batches, view.name)
+        view = view_batch(home, view.name)
+        write_text(flags.out, WRITERS[flags.out.suffix](home, view.name, flags.language))
+    finally:
+        batches.close()
+        models.close()
+    return _told(view, flags, interrupted)
+
+
+def _request(home: Home, flags: argparse.Namespace) -> BatchRequest:
+    pasted = ""
+    if flags.questions:
+        try:
+            pasted = flags.questions.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise StudioError(
+                "batch_bad_file", "questions", given=str(flags.questions), reason=str(error)
+            ) from error
+    contenders = [contender_of(home, model) for model in flags.model]
+    if flags.endpoint:
+        label = flags.endpoint_model or flags.endpoint
+        contenders.append(Contender(label, flags.endpoint_model, address=flags.endpoint))
+    return BatchRequest(
+        flags.name,
+        flags.dataset or "",
+        pasted,
+        tuple(contenders),
+        Wording(flags.template, flags.context_template, flags.system),
+        Sampling(temperature=flags.temperature, max_tokens=flags.max_tokens),
+        flags.first,
+        flags.limit,
+    )
+
+
+def _follow(home: Home, batches: Batches, name: str) -> bool:
+    """Wait for the end and show how far it is; whether somebody has interrupted it."""
+    interrupted = False
+    while True:
+        try:
+            view = batches.wait(name, POLL_S)
+            show_progress(view.done, view.total, view.label)
+            if not batches.works_on(name):
+                end_progress()
+                return interrupted
+        except KeyboardInterrupt:
+            if interrupted:
+                raise
+            interrupted = True
+            cancel_batch(home, name)
+
+
+def _told(view: BatchView, flags: argparse.Namespace, interrupted: bool) -> Answer:
+    answer: Answer = {"name": view.name, "state": view.state, "total": view.total, "done": view.done}
+    answer |= {"failed": view.failed, "left_out": view.left_out, "out": str(flags.out)}
+    answer["reasons"] = plain(view.reasons)
+    values: dict[str, Any] = {"total": view.total, "name": view.name, "out": flags.out}
+    if interrupted:
+        answer["error"] = say("cli.batch.interrupted", flags.language, done=view.done - view.failed, **values)
+    elif view.state != "finished":
+        left = view.total - view.done + view.failed
+        answer["error"] = say("cli.batch.incomplete", flags.language, left=left, **values)
+    return answer
