@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from studio.errors import Problem, RequestRefused, StudioError
-from studio.texts import charts, commands, data, failures, history, options, page, problems, workbench
+from studio.texts import charts, commands, data, failures, history, options, page, problems, serving, workbench
 
 LANGUAGES = ("en", "zh")
 
@@ -22,6 +22,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **failures.TEXTS,
     **data.TEXTS,
     **workbench.TEXTS,
+    **serving.TEXTS,
 }
 
 
