@@ -13,7 +13,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "serve.adapters": ("Further adapters (LoRA)", "附加适配器（LoRA）"),
     "serve.backend": ("Served by", "服务引擎"),
-    "serve.backend.builtin": ("the studio's own server", "内置服务"),
+    "serve.backend.builtin": ("Built-in server", "内置服务"),
     "serve.backend.fastdeploy": ("FastDeploy", "FastDeploy"),
     "serve.backend.vllm": ("vLLM (a command to copy)", "vLLM（复制命令）"),
     "serve.name": ("Name", "名称"),
