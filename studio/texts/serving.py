@@ -71,7 +71,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "serve.address": ("Address", "地址"),
     "serve.called": ("Model name", "模型名"),
     "serve.serves": ("Serves", "模型"),
-    "serve.by": ("By", "引擎"),
     "serve.everywhere": (
         "From another machine, put this machine's address in place of {address}.",
         "从其他机器访问时，请将 {address} 换成本机的地址。",

@@ -34,7 +34,6 @@ def _head(home: Home, view: ServerView, language: str) -> str:
         "serve.address": f"{view.address}/v1",
         "serve.called": _short(home, view.model_name),
         "serve.serves": " + ".join(_short(home, path) for path in (view.model, *view.adapters)),
-        "serve.by": say(f"serve.backend.{view.backend}", language),
     }
     items = "".join(
         f"<div><dt>{html.escape(say(key, language))}</dt><dd>{html.escape(value)}</dd></div>"
@@ -47,6 +46,7 @@ def _head(home: Home, view: ServerView, language: str) -> str:
     buttons = "".join(_button(act, language, disabled=view.state == "stopping") for act in acts)
     return (
         f'<div class="top"><b>{html.escape(view.name)}</b>{_pill(view, language)}'
+        f'<span class="phase">{html.escape(say(f"serve.backend.{view.backend}", language))}</span>'
         f'<span class="acts">{buttons}</span></div><dl class="facts">{items}</dl>{why}'
     )
 
