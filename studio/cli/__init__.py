@@ -33,6 +33,7 @@ from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.cli.batch import add_batch_command
 from studio.cli.data import add_dataset_commands
 from studio.cli.output import Answer, end_progress, plain, show_progress
+from studio.cli.serving import add_server_commands
 from studio.core.endpoint import AnswerPiece, Sampling
 from studio.core.imports import UNSUPPORTED, ImportedKey, imported_keys, translate_config
 from studio.core.request import TrainRequest
@@ -89,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_dataset_commands(commands, add)
     add_batch_command(commands, add)
+    add_server_commands(commands, add)
     for name, run in (("preview", _preview), ("prepare", _prepare), ("train", _train), ("sweep", _sweep)):
         command = add(commands, name, run)
         command.add_argument("--config", type=Path)

@@ -41,6 +41,11 @@ class Home:
         return self.root / "batches"
 
     @property
+    def serving(self) -> Path:
+        """A folder a server; each may hold a key, and so is its owner's alone."""
+        return self.root / "serving"
+
+    @property
     def trash(self) -> Path:
         """Runs that were thrown away, until it is emptied; on the same disk, so that throwing away is a move."""
         return self.root / ".trash"

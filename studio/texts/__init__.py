@@ -8,7 +8,20 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from studio.errors import Problem, RequestRefused, StudioError
-from studio.texts import batch, charts, chat, commands, data, failures, history, options, page, problems, workbench
+from studio.texts import (
+    batch,
+    charts,
+    chat,
+    commands,
+    data,
+    failures,
+    history,
+    options,
+    page,
+    problems,
+    serving,
+    workbench,
+)
 
 LANGUAGES = ("en", "zh")
 
@@ -24,6 +37,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **failures.TEXTS,
     **data.TEXTS,
     **workbench.TEXTS,
+    **serving.TEXTS,
 }
 
 

@@ -16,6 +16,7 @@ from studio.ui.chat_tab import build_chat_tab
 from studio.ui.dataset_tab import build_dataset_tab
 from studio.ui.export_tab import build_export_tab
 from studio.ui.history_tab import build_history_tab
+from studio.ui.serve_tab import build_serve_tab
 from studio.ui.train_tab import build_train_tab
 from studio.ui.words import Words
 
@@ -57,6 +58,7 @@ def build_page(parts: StudioParts) -> gr.Blocks:
             build_history_tab(words, language)
             build_chat_tab(parts, words, page, language)
             build_export_tab(parts, words, page, language)
+            build_serve_tab(parts, words, page, language)
             build_dataset_tab(parts, words, page, language)
         switch = {"fn": None, "inputs": language, "outputs": words.components(), "js": words.switch_script()}
         language.change(**switch)

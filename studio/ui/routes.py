@@ -30,10 +30,11 @@ from studio.ui.log_box import log_html
 from studio.ui.look import ASSETS
 from studio.ui.points import MEDIA_TYPE, pack_curves
 from studio.ui.run_card import show_run
+from studio.ui.serve_routes import build_serve_routes
 from studio.ui.tagged import Language, Shared, hash_text, tagged, tagged_body
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-SCRIPTS = ("live", "chart", "log", "history", "notify", "batch")
+SCRIPTS = ("live", "chart", "log", "history", "notify", "batch", "serve")
 
 
 def build_routes(home: Home) -> APIRouter:
@@ -42,6 +43,7 @@ def build_routes(home: Home) -> APIRouter:
     shown_run = Shared(show_run)
     router.include_router(build_history_routes(home))
     router.include_router(build_batch_routes(home))
+    router.include_router(build_serve_routes(home))
 
     @router.get("/run")
     def run_panel(request: Request, run: str = "", language: Language = "en") -> Response:
