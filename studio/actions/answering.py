@@ -187,11 +187,11 @@ def _loaded(
     before = {model.key for model in models.loaded()}
     loaded = models.load(home, contender.model, contender.adapters, user)
     try:
-        yield partial(_stream, Endpoint(f"{loaded.address}/v1"), sampling)
+        yield partial(_stream, loaded.endpoint, sampling)
     finally:
         if loaded.key not in before:
             # To go over to no model unloads what only this user has used.
-            models.use("", user)
+            models.keep(user, [])
         models.leave(user)
 
 

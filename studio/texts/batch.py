@@ -139,16 +139,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The studio made a mistake, and its log says more: {reason}",
         "工作台内部出错，详情见日志：{reason}",
     ),
-    "error.endpoint_silent": (
-        "{address} has said nothing for {seconds} s.",
-        "{address} 已 {seconds} 秒没有响应。",
-    ),
-    "error.endpoint_unreachable": ("{address} cannot be reached: {reason}", "无法连接 {address}：{reason}"),
-    "error.endpoint_broke_off": ("{address} broke off in the midst of its answer.", "{address} 在回答中途断开。"),
-    "error.endpoint_rubbish": (
-        "{address} answers something that is not of OpenAI's protocol: {reason}",
-        "{address} 的响应不符合 OpenAI 协议：{reason}",
-    ),
     "error.endpoint_ended_early": ("The answer ended before it was whole.", "回答未完整返回就结束了。"),
     "train.batch_name": ("Name", "名称"),
     "train.batch_source": ("Questions", "问题"),

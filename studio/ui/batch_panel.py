@@ -27,7 +27,6 @@ from studio.stores.home import Home
 from studio.texts import LANGUAGES, say
 from studio.ui.batch_card import batch_box
 from studio.ui.dataset_rows import show_row
-from studio.ui.look import ASSETS
 from studio.ui.words import Words, attempt, notice, problem_list
 
 if TYPE_CHECKING:
@@ -45,13 +44,10 @@ def build_batch_panel(
     words: Words,
     page: gr.Blocks,
     language: gr.Radio,
-    batches: Batches,
     tabs: Sequence[gr.Tab] = NO_TABS,
 ) -> None:
     """Build the panel and wire it; its lists are read again when one of the `tabs` around it is opened."""
-    home = parts.home
-    # Beside the page's style sheet, and only where this panel is.
-    gr.HTML(f"<style>{(ASSETS / 'batch.css').read_text(encoding='utf-8')}</style>", elem_classes="plain marker")
+    home, batches = parts.home, parts.batches
     with gr.Row():
         with gr.Column(scale=4, min_width=300):
             fields = _build_fields(words)

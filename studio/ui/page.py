@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from studio.actions.batches import Batches
 from studio.actions.chat import ChatModels
 from studio.actions.tokens import Encoders
 from studio.actions.visualdl import VisualDL
@@ -34,6 +35,7 @@ class StudioParts:
 
     home: Home
     models: ChatModels
+    batches: Batches
     visualdl: VisualDL
     encoders: Encoders
     roots: tuple[Path, ...]

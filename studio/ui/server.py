@@ -17,6 +17,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from studio.actions.batches import Batches
 from studio.actions.chat import ChatModels
 from studio.actions.tokens import Encoders
 from studio.actions.visualdl import VisualDL
@@ -69,7 +70,8 @@ def build_app(home: Home, roots: Sequence[Path] = (), *, warm: bool = False) -> 
     """
     engine = WarmEngine()
     allowed = tuple(dict.fromkeys(root.resolve() for root in (home.root, *roots)))
-    parts = StudioParts(home, ChatModels(), VisualDL(), Encoders(), allowed)
+    models = ChatModels()
+    parts = StudioParts(home, models, Batches(home, models), VisualDL(), Encoders(), allowed)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -77,6 +79,8 @@ def build_app(home: Home, roots: Sequence[Path] = (), *, warm: bool = False) -> 
             engine.start(home.warm)
         yield
         engine.close()
+        # First, or its questions would fail one by one as their model ends.
+        parts.batches.close()
         parts.models.close()
         parts.visualdl.close()
         parts.encoders.close()
