@@ -18,12 +18,12 @@ class Vote:
     best: int | None
 
     def pairs(self) -> Iterator[Row]:
-        """The best answer with each of the others that differs from it."""
-        if self.best is None:
+        """The best answer with each of the others that differs from it; who says nothing teaches nothing."""
+        if self.best is None or not self.answers[self.best].strip():
             return
         better = self.answers[self.best]
         for worse in dict.fromkeys(self.answers):
-            if worse != better:
+            if worse != better and worse.strip():
                 yield preference_row(self.turns, better, worse)
 
     def to_json(self) -> dict[str, Any]:

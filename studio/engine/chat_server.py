@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -289,7 +289,8 @@ def main() -> int:
     running = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     if flags.idle_exit_s:
         app.router.lifespan_context = partial(_end_when_idle, running, server.slot, flags.idle_exit_s)
-    running.run(sockets=[place])
+    with suppress(KeyboardInterrupt):
+        running.run(sockets=[place])
     return 0
 
 

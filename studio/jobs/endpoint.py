@@ -1,7 +1,10 @@
 """Talk to any OpenAI-compatible address, through the protocol's own client."""
 
+import re
+import ssl
 import time
 from collections.abc import Generator, Mapping, Sequence
+from functools import cache
 from typing import Any, cast
 
 from studio.core.endpoint import Answer, AnswerFacts, AnswerPiece, Endpoint, Sampling
@@ -10,6 +13,7 @@ from studio.errors import StudioError
 # A large model on a CPU may take long for its first token; a connection takes no time at all.
 CONNECT_TIMEOUT_S = 10
 SILENCE_TIMEOUT_S = 300
+REASON_LIMIT = 1000
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -30,14 +34,15 @@ def stream_answer(
     import httpx2
     import openai
 
-    timeout = httpx2.Timeout(silence_s, connect=CONNECT_TIMEOUT_S)
+    timeout = httpx2.Timeout(silence_s, connect=min(CONNECT_TIMEOUT_S, silence_s))
+    answering = False
     try:
         with openai.OpenAI(
             base_url=endpoint.address,
             api_key=endpoint.key or "none",
             max_retries=0,
             timeout=timeout,
-            http_client=openai.DefaultHttpxClient(trust_env=False, timeout=timeout),
+            http_client=openai.DefaultHttpxClient(verify=_trust(), trust_env=False, timeout=timeout),
         ) as client:
             model = endpoint.model or _first_model(client)
             arguments = _arguments(model, messages, sampling, tools)
@@ -47,6 +52,8 @@ def stream_answer(
             usage: Any = None
             # The client types what a server should send; this takes apart what one did send.
             with cast("Any", client.chat.completions.create(**arguments)) as stream:
+                answering = True
+                content_type = str(stream.response.headers.get("content-type", ""))
                 event: Any
                 for event in stream:
                     usage = event.usage or usage
@@ -56,31 +63,34 @@ def stream_answer(
                         if piece.content or piece.reasoning:
                             first_s = time.monotonic() - begun if first_s is None else first_s
                             yield piece
-                        finish_reason = choice.finish_reason or finish_reason
+                        finish_reason = str(choice.finish_reason or finish_reason)
     except openai.APIStatusError as error:
-        raise StudioError("endpoint_refused", "prompt", reason=error.message) from error
-    except openai.APITimeoutError as error:
-        raise StudioError("endpoint_silent", "model", address=endpoint.address, seconds=silence_s) from error
-    except openai.APIConnectionError as error:
-        reason = str(error.__cause__ or error)
+        raise StudioError("endpoint_refused", "prompt", reason=_reason(endpoint, error.message)) from error
+    except (openai.APIConnectionError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+        # The client wraps what its transport raises, but not all of it.
+        cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+        if isinstance(cause, httpx2.TimeoutException) and not isinstance(cause, httpx2.ConnectTimeout):
+            raise StudioError("endpoint_silent", "model", address=endpoint.address, seconds=silence_s) from error
+        if answering or isinstance(error, httpx2.HTTPError):
+            raise StudioError("endpoint_broke_off", "model", address=endpoint.address) from error
+        reason = _reason(endpoint, str(cause or error))
         raise StudioError("endpoint_unreachable", "model", address=endpoint.address, reason=reason) from error
     except openai.APIError as error:
-        raise StudioError("endpoint_refused", "prompt", reason=error.message) from error
-    except httpx2.TimeoutException as error:
-        raise StudioError("endpoint_silent", "model", address=endpoint.address, seconds=silence_s) from error
-    except httpx2.HTTPError as error:
-        raise StudioError("endpoint_broke_off", "model", address=endpoint.address) from error
-    except (ValueError, TypeError, AttributeError) as error:
+        raise StudioError("endpoint_refused", "prompt", reason=_reason(endpoint, error.message)) from error
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         # What is no JSON, or JSON of another shape: the client takes it apart as it comes.
-        reason = f"{type(error).__name__}: {error}"[:200]
+        reason = _reason(endpoint, f"{type(error).__name__}: {error}")[:200]
         raise StudioError("endpoint_rubbish", "model", address=endpoint.address, reason=reason) from error
+    if not finish_reason and first_s is None and "event-stream" not in content_type:
+        reason = _reason(endpoint, f"Content-Type: {content_type}")[:200]
+        raise StudioError("endpoint_rubbish", "model", address=endpoint.address, reason=reason)
     if not finish_reason:
         raise StudioError("endpoint_broke_off", "model", address=endpoint.address)
     total_s = time.monotonic() - begun
     yield AnswerFacts(
         model=model,
-        prompt_tokens=usage.prompt_tokens if usage else None,
-        completion_tokens=usage.completion_tokens if usage else None,
+        prompt_tokens=_count(usage, "prompt_tokens"),
+        completion_tokens=_count(usage, "completion_tokens"),
         finish_reason=finish_reason,
         first_token_s=total_s if first_s is None else first_s,
         total_s=total_s,
@@ -102,12 +112,17 @@ def see_prompt(endpoint: Endpoint, messages: Messages, tools: Sequence[Mapping[s
     try:
         answer = httpx2.post(url, json=asked, headers=headers, timeout=CONNECT_TIMEOUT_S, trust_env=False)
         told: Any = answer.json()
-    except (httpx2.HTTPError, ValueError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
         raise StudioError("endpoint_no_prompt", "model", address=endpoint.address) from error
-    if isinstance(told, dict) and "prompt" in told:
-        return cast("dict[str, Any]", told)
-    if isinstance(told, dict) and "error" in told and answer.status_code == 400:
-        raise StudioError("endpoint_refused", "prompt", reason=str(cast("Any", told)["error"]["message"]))
+    if not isinstance(told, dict):
+        raise StudioError("endpoint_no_prompt", "model", address=endpoint.address)
+    facts = cast("dict[str, Any]", told)
+    if isinstance(facts.get("prompt"), str) and {"count", "max_model_len"} <= facts.keys():
+        return facts
+    if facts.get("error") and answer.status_code == 400:
+        error: Any = facts["error"]
+        message: Any = cast("Any", error).get("message") if isinstance(error, dict) else error
+        raise StudioError("endpoint_refused", "prompt", reason=_reason(endpoint, str(message)))
     raise StudioError("endpoint_no_prompt", "model", address=endpoint.address)
 
 
@@ -121,9 +136,17 @@ def ask(endpoint: Endpoint, messages: Messages, sampling: Sampling) -> Answer:
     raise StudioError("endpoint_broke_off", "model", address=endpoint.address)
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    # To read the list of authorities takes longer than a short answer, and a batch asks a thousand times.
+    import httpx2
+
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 def _first_model(client: Any) -> str:
     found = client.models.list().data
-    if not found:
+    if not found or not found[0].id:
         raise ValueError("no model is listed")
     return str(found[0].id)
 
@@ -157,4 +180,22 @@ def _arguments(
 def _piece(delta: Any) -> AnswerPiece:
     # `reasoning_content` is what FastDeploy, vLLM and DeepSeek call it; OpenAI's protocol has no name for it.
     reasoning = getattr(delta, "reasoning_content", None)
-    return AnswerPiece(str(delta.content or ""), str(reasoning or ""))
+    return AnswerPiece(_whole_text(delta.content), _whole_text(reasoning))
+
+
+def _whole_text(given: Any) -> str:
+    """Text that can be written: JSON may hold half a character, which no encoding takes."""
+    return str(given or "").encode("utf-8", "replace").decode()
+
+
+def _count(usage: Any, name: str) -> int | None:
+    told = getattr(usage, name, None)
+    return told if isinstance(told, int) else None
+
+
+def _reason(endpoint: Endpoint, said: str) -> str:
+    """What a server or its client said, of bearable length, and without the key that some of them repeat."""
+    # A key with a line break is repeated as Python would write it, so what it is made of is looked for.
+    for part in re.findall(r"[!-~]{4,}", endpoint.key):
+        said = said.replace(part, "…")
+    return said[:REASON_LIMIT]

@@ -43,6 +43,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "chat.role": ("I speak as", "我的角色"),
     "chat.role.user": ("User", "用户"),
     "chat.role.tool": ("Tool (its result)", "工具（返回结果）"),
+    "chat.nothing": ("(said nothing)", "（没有回答内容）"),
     "chat.thinking": ("Thinking", "思考过程"),
     "chat.facts.tokens": ("{tokens} tokens", "{tokens} 个 token"),
     "chat.facts.rate": ("{rate} tokens/s", "{rate} token/秒"),

@@ -375,6 +375,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "“{given}” is no address of a server. It begins with http:// or https://, as in http://127.0.0.1:8188/v1.",
         "“{given}” 不是服务地址。应以 http:// 或 https:// 开头，例如 http://127.0.0.1:8188/v1。",
     ),
+    "error.bad_key_characters": (
+        "The key holds characters that no key has. Copy it again.",
+        "密钥含有不可用的字符，请重新复制。",
+    ),
     "error.adapter_refused": ("The adapter cannot be used: {reason}", "无法使用该适配器：{reason}"),
     "error.architecture_unknown": (
         "{given} is a {architecture}, which the installed PaddleFormers does not have: {reason}",

@@ -22,7 +22,7 @@ from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.model_picker import Connection, OutsidePanel, choices, connect
 from studio.ui.sampling_fields import build_sampling_fields
-from studio.ui.talk_panel import REDRAW_S, follow_answer
+from studio.ui.talk_events import REDRAW_S, follow_answer
 from studio.ui.turns import LATEX, show_turns
 from studio.ui.words import Words, attempt, notice, tell
 
@@ -159,8 +159,12 @@ def build_arena_panel(
         for event in (send.click, prompt.submit)
     ]
     stop.click(None, cancels=answering)
-    clear.click(
-        lambda: ((), "", *([[]] * len(LETTERS))), outputs=[sides, failed, *talks], cancels=answering, **quiet
+    gr.on(
+        [clear.click, *(talk.clear for talk in talks)],
+        lambda: ((), "", *([[]] * len(LETTERS))),
+        outputs=[sides, failed, *talks],
+        cancels=answering,
+        **quiet,
     )
     models.change(_visible, models, [*talks, *better], **quiet)
     for place, button in [*enumerate(better), (None, tie)]:
@@ -254,10 +258,12 @@ def _votes(home: Home, language: str) -> str:
         f"<th>{html.escape(say(f'arena.votes.{key}', language))}</th>" for key in ("model", "won", "shown")
     )
     ranked = sorted(wins.items(), key=lambda item: -item[1][0] / item[1][1])
+    cells = [(html.escape(model), won, shown) for model, (won, shown) in ranked]
     rows = "".join(
-        f"<tr><td>{html.escape(model)}</td><td>{won}</td><td>{shown}</td></tr>" for model, (won, shown) in ranked
+        f'<tr><td>{model}</td><td class="number">{won}</td><td class="number">{shown}</td></tr>'
+        for model, won, shown in cells
     )
-    return f'<table class="votes"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    return f'<table class="data"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _intro(language: str) -> str:

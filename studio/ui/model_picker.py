@@ -1,6 +1,6 @@
 """What can answer on the page: models and runs of this home, and servers that were named in this window."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,28 +22,23 @@ Outside = Mapping[str, Endpoint]
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Something that answers: a loaded model by its `key`, or a server elsewhere."""
+    """Something that answers: a loaded model by its `key`, or a server elsewhere; and how it was picked."""
 
     label: str
     endpoint: Endpoint
+    picked: tuple[str, tuple[str, ...]]
     key: str = ""
 
 
-def connect(parts: "StudioParts", picked: str, adapters: list[str], outside: Outside, user: str) -> Connection:
+def connect(parts: "StudioParts", model: str, adapters: Sequence[str], outside: Outside, user: str) -> Connection:
     """Load what was picked, or take the server of that name. Raises StudioError."""
-    if picked in outside:
-        return Connection(picked, outside[picked])
-    found = parts.models.load(parts.home, picked, adapters, user)
-    label = " + ".join(name_of(parts, path) for path in (found.model, *found.adapters))
-    return Connection(label, found.endpoint, found.key)
-
-
-def reconnect(parts: "StudioParts", connection: Connection, user: str) -> Connection:
-    """The same again, loaded anew where it was unloaded meanwhile. Raises StudioError."""
-    if not connection.key or parts.models.find(connection.key):
-        return connection
-    model, *adapters = connection.key.split("|")
-    return connect(parts, model, adapters, {}, user)
+    picked = (model, tuple(adapters))
+    if model in outside:
+        return Connection(model, outside[model], picked)
+    found = parts.models.load(parts.home, model, adapters, user)
+    # A run's name says its base.
+    label = " + ".join(name_of(parts, path) for path in found.adapters or (found.model,))
+    return Connection(label, found.endpoint, picked, found.key)
 
 
 def choices(parts: "StudioParts", outside: Outside) -> list[tuple[str, str]]:
@@ -67,6 +62,8 @@ def read_endpoint(address: str, model: str, key: str) -> tuple[str, Endpoint]:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise StudioError("bad_endpoint", "address", given=address)
+    if not (key.isascii() and key.isprintable()):
+        raise StudioError("bad_key_characters", "key")
     for resource in ("/chat/completions", "/completions", "/models"):
         address = address.removesuffix(resource)
     if not urlsplit(address).path:

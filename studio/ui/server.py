@@ -1,8 +1,9 @@
 """The studio as one web application: guards first, then our routes, then Gradio's."""
 
 import os
+import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +23,6 @@ from studio.actions.chat import ChatModels
 from studio.actions.tokens import Encoders
 from studio.actions.visualdl import VisualDL
 from studio.errors import StudioError
-from studio.jobs.launch import is_port_free
 from studio.jobs.warm import WarmEngine
 from studio.stores.home import Home
 from studio.texts import say
@@ -33,6 +33,7 @@ from studio.ui.routes import SCRIPTS, build_routes
 HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 UPLOAD_LIMIT = "2gb"
+BACKLOG = 2048
 HEAD = "".join(f'<script src="studio/{name}.js" defer></script>' for name in ("plotly", *SCRIPTS))
 
 
@@ -108,8 +109,23 @@ def build_app(home: Home, roots: Sequence[Path] = (), *, warm: bool = False) -> 
 
 def serve(home: Home, host: str, port: int, roots: Sequence[Path] = (), *, warm: bool = True) -> None:
     """Serve until interrupted. Raises StudioError when the port is taken."""
-    if not is_port_free(port, host):
-        raise StudioError("port_taken", port=port)
+    place = listen(host, port)
     app = build_app(home, roots, warm=warm)
     print(say("page.running", address=f"http://{host}:{port}"), flush=True)
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
+    # It has closed everything by then.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[place])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port. Who connects from now on waits until the page is there. Raises StudioError."""
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+        found.listen(BACKLOG)
+    except OSError as error:
+        found.close()
+        raise StudioError("port_taken", port=port) from error
+    return found

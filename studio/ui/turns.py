@@ -20,14 +20,15 @@ def show_turns(conversation: Conversation, language: str) -> Messages:
     return [message for turn in conversation.turns for message in _show(turn, language)]
 
 
-def turn_of(conversation: Conversation, message: int) -> int:
-    """Which turn a message of the chatbot belongs to."""
-    shown = 0
+def turn_of(conversation: Conversation, message: int) -> tuple[int, bool]:
+    """Which turn a message of the chatbot belongs to, and whether it is what was said, not thought or counted."""
+    begin = 0
     for place, turn in enumerate(conversation.turns):
-        shown += len(_show(turn, "en"))
-        if message < shown:
-            return place
-    return len(conversation.turns) - 1
+        shown = _show(turn, "en")
+        if message < begin + len(shown):
+            return place, "metadata" not in shown[message - begin]
+        begin += len(shown)
+    return len(conversation.turns) - 1, False
 
 
 def plain_text(content: Any) -> str:
@@ -49,7 +50,8 @@ def _show(turn: Said, language: str) -> Messages:
         status = "done" if turn.facts or turn.content else "pending"
         shown.append(_folded(title, turn.reasoning, status))
     if turn.content or not turn.reasoning:
-        shown.append({"role": "assistant", "content": turn.content})
+        nothing = f"*{say('chat.nothing', language)}*" if turn.facts else ""
+        shown.append({"role": "assistant", "content": turn.content or nothing})
     if turn.facts:
         shown.append(_folded(say_facts(turn.facts, language), _details(turn, turn.facts, language), "done"))
     return shown

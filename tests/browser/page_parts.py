@@ -1,5 +1,6 @@
 """What a person does on the page, by name."""
 
+import re
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
@@ -53,12 +54,17 @@ def wait_for_points(page: Page, count: int) -> None:
     page.wait_for_function(script, timeout=LONG_MS)
 
 
+def answers(page: Page, talk: str = "chat-talk") -> Locator:
+    """What was answered, without what was thought before and counted after."""
+    return page.locator(f"#{talk} .bot.message > .message:not(.thought)")
+
+
 def ask(page: Page, text: str) -> str:
     """Send a message and return the whole answer."""
-    before = page.locator("#chat-talk .bot.message").count()
+    before = answers(page).count()
     write(page, "chat-prompt", text)
     page.locator("#chat-send").click()
-    answer = page.locator("#chat-talk .bot.message").nth(before)
+    answer = answers(page).nth(before)
     expect(answer).not_to_be_empty(timeout=LONG_MS)
     # The answer is whole when it no longer grows.
     earlier = ""
@@ -82,5 +88,5 @@ def load(page: Page, model: str, adapter: str = "") -> None:
         pick(page, "chat-adapters", adapter)
         page.keyboard.press("Escape")
     page.locator("#chat-load").click()
-    name = f"{model} + {adapter}" if adapter else model
-    expect(page.locator("#chat-status")).to_contain_text(f"Loaded: {name}", timeout=LONG_MS)
+    loaded = re.compile(f"Loaded in [0-9.]+ s: {re.escape(adapter or model)}")
+    expect(page.locator("#chat-status")).to_contain_text(loaded, timeout=LONG_MS)

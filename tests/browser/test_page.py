@@ -9,6 +9,7 @@ from studio.actions.runs import find_run, list_runs, stop_run, wait_run
 from tests.browser.conftest import Studio
 from tests.browser.page_parts import (
     LONG_MS,
+    answers,
     ask,
     card_of,
     load,
@@ -89,12 +90,13 @@ def test_a_broken_file_is_told_and_not_registered(page: Page, studio: Studio, tm
 
 def test_chat_says_what_is_missing_and_keeps_the_message(page: Page) -> None:
     open_tab(page, "chat")
-    write(page, "chat-prompt", "Are you there?")
-    page.locator("#chat-send").click()
-    expect(page.locator("#chat-failed")).to_contain_text("No model is loaded.")
-    expect(page.locator("#chat-talk .user.message")).to_have_text("Are you there?")
+    expect(page.locator("#chat-model input")).to_have_value("ernie-4.5-demo")
     page.locator("#chat-model input").fill("/no/such/folder")
     page.locator("#chat-model input").press("Enter")
+    write(page, "chat-prompt", "Are you there?")
+    page.locator("#chat-send").click()
+    expect(page.locator("#chat-failed")).to_contain_text("There is no model, run or folder /no/such/folder.")
+    expect(page.locator("#chat-talk .user.message")).to_have_text("Are you there?")
     page.locator("#chat-load").click()
     expect(page.locator("#chat-status")).to_contain_text("There is no model, run or folder /no/such/folder.")
 
@@ -106,7 +108,7 @@ def test_an_answer_can_be_stopped_while_it_streams(page: Page) -> None:
     write(page, "chat-temperature", "1")
     write(page, "chat-prompt", "你好")
     page.locator("#chat-send").click()
-    answer = page.locator("#chat-talk .bot.message")
+    answer = answers(page)
     expect(answer).not_to_be_empty()
     page.locator("#chat-stop").click()
     page.wait_for_timeout(1000)

@@ -108,6 +108,8 @@ def test_a_vote_makes_a_pair_with_each_other_answer_and_a_tie_makes_none() -> No
     pairs = list(vote.pairs())
     assert [(row.chosen[0].content, row.rejected[0].content) for row in pairs] == [("b", "a")]
     assert list(Vote(asked, ("x", "y"), ("a", "b"), None).pairs()) == []
+    assert list(Vote(asked, ("x", "y"), ("a", " "), 0).pairs()) == []
+    assert list(Vote(asked, ("x", "y"), ("a", ""), 1).pairs()) == []
     assert Vote.from_json(vote.to_json()) == vote
     assert count_wins([vote, Vote(asked, ("base", "tuned"), ("a", "b"), None)]) == {
         "base": (0, 2),
