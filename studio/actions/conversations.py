@@ -98,7 +98,7 @@ def list_votes(home: Home) -> list[Vote]:
     """All votes, in their order; a line that was torn by a crash is none."""
     path = home.chats / VOTES
     votes: list[Vote] = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in path.read_text(encoding="utf-8").split("\n") if path.exists() else []:
         try:
             votes.append(Vote.from_json(json.loads(line)))
         except (ValueError, KeyError, TypeError):

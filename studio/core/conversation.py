@@ -37,19 +37,25 @@ class Conversation:
     turns: tuple[Said, ...] = ()
     system: str = ""
     tools: str = ""
-    # What the next answer takes the place of.
+    # What the next answer takes the place of, and the turns that are given back when none comes.
     replaced: tuple[str, ...] = ()
+    dropped: tuple[Said, ...] = ()
 
     @property
     def awaits_answer(self) -> bool:
         return bool(self.turns) and self.turns[-1].role != ASSISTANT
 
     def ask(self, content: str, role: str = USER) -> "Conversation":
-        return replace(self, turns=(*self.turns, Said(role, content)), replaced=())
+        return replace(self, turns=(*self.turns, Said(role, content)), replaced=(), dropped=())
 
     def answer(self, said: Said) -> "Conversation":
         """With an answer at its end."""
-        return replace(self, turns=(*self.turns, replace(said, others=self.replaced)), replaced=())
+        answered = replace(said, others=self.replaced)
+        return replace(self, turns=(*self.turns, answered), replaced=(), dropped=())
+
+    def give_back(self) -> "Conversation":
+        """As it was before an answer was asked for again that did not come."""
+        return replace(self, turns=(*self.turns, *self.dropped), replaced=(), dropped=())
 
     def regenerate(self, index: int | None = None) -> "Conversation":
         """Without the answer at `index` (the last one) and what followed; the next one remembers it."""
@@ -59,7 +65,8 @@ class Conversation:
         if place < 0:
             return self
         gone = self.turns[place]
-        return replace(self, turns=self.turns[:place], replaced=_without_repeats((*gone.others, gone.content)))
+        before = _without_repeats((*gone.others, gone.content))
+        return replace(self, turns=self.turns[:place], replaced=before, dropped=self.turns[place:])
 
     def edit(self, index: int, content: str) -> "Conversation":
         """A past turn in other words: a question is asked again, an answer is corrected and keeps what follows."""
@@ -67,7 +74,9 @@ class Conversation:
         if turn.content == content:
             return self
         if turn.role != ASSISTANT:
-            return replace(self, turns=(*self.turns[:index], replace(turn, content=content)), replaced=())
+            return replace(
+                self, turns=(*self.turns[:index], replace(turn, content=content)), replaced=(), dropped=()
+            )
         # Counts are those of what the model said, which this is no more.
         corrected = replace(
             turn, content=content, facts=None, others=_without_repeats((*turn.others, turn.content))
@@ -79,7 +88,8 @@ class Conversation:
         asked = [place for place, turn in enumerate(self.turns) if turn.role == USER]
         if not asked:
             return self, ""
-        return replace(self, turns=self.turns[: asked[-1]], replaced=()), self.turns[asked[-1]].content
+        left = replace(self, turns=self.turns[: asked[-1]], replaced=(), dropped=())
+        return left, self.turns[asked[-1]].content
 
     def messages(self) -> list[dict[str, Any]]:
         """What is sent: what a model thought is not told it again."""
@@ -112,9 +122,14 @@ class Conversation:
         """Raises StudioError for what is no conversation."""
         try:
             turns = tuple(_read_turn(cast("Mapping[str, Any]", turn)) for turn in told["turns"])
-            return cls(
-                turns, str(told.get("system", "")), str(told.get("tools", "")), tuple(told.get("replaced", ()))
+            kept = cls(
+                turns,
+                str(told.get("system", "")),
+                str(told.get("tools", "")),
+                tuple(str(text) for text in told.get("replaced", ())),
+                tuple(_read_turn(turn) for turn in told.get("dropped", ())),
             )
+            return kept.give_back() if kept.dropped else kept
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StudioError("not_a_conversation", reason=f"{type(error).__name__}: {error}") from error
 
@@ -133,9 +148,10 @@ def split_thinking(text: str) -> tuple[str, str]:
     begin, end = THINKING
     before, mark, rest = text.partition(begin)
     if not mark or before.strip():
-        # Some templates open the mark in the prompt, so that only its end is in the answer.
+        # Some templates open the mark in the prompt, so that only its end is in the answer, at the end of a line.
         thought, mark, said = text.partition(end)
-        return (thought.strip(), said.lstrip()) if mark and begin not in thought else ("", text)
+        is_end = bool(mark) and begin not in thought and said[:1] in ("", "\n")
+        return (thought.strip(), said.lstrip()) if is_end else ("", text)
     thought, _, said = rest.partition(end)
     return thought.strip(), said.lstrip()
 

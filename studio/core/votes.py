@@ -10,19 +10,25 @@ from studio.core.rows import Row, Turn
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """Which of some models' answers to a conversation was best; None for a tie, which makes no pair."""
+    """Which of some models' answers to a conversation was best; None for a tie, which makes no pair.
+
+    `turns` are what the best one answered to. An answer of `elsewhere` was given to others, as what its model had
+    said before was different; it counts, and makes no pair.
+    """
 
     turns: tuple[Turn, ...]
     models: tuple[str, ...]
     answers: tuple[str, ...]
     best: int | None
+    elsewhere: tuple[int, ...] = ()
 
     def pairs(self) -> Iterator[Row]:
         """The best answer with each of the others that differs from it; who says nothing teaches nothing."""
         if self.best is None or not self.answers[self.best].strip():
             return
         better = self.answers[self.best]
-        for worse in dict.fromkeys(self.answers):
+        comparable = [answer for place, answer in enumerate(self.answers) if place not in self.elsewhere]
+        for worse in dict.fromkeys(comparable):
             if worse != better and worse.strip():
                 yield preference_row(self.turns, better, worse)
 
@@ -32,13 +38,15 @@ class Vote:
             "models": list(self.models),
             "answers": list(self.answers),
             "best": self.best,
+            "elsewhere": list(self.elsewhere),
         }
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "Vote":
         turns = cast("Sequence[Mapping[str, str]]", told["turns"])
         said = tuple(Turn(turn["role"], turn["content"]) for turn in turns)
-        return cls(said, tuple(told["models"]), tuple(told["answers"]), told["best"])
+        elsewhere = tuple(told.get("elsewhere", ()))
+        return cls(said, tuple(told["models"]), tuple(told["answers"]), told["best"], elsewhere)
 
 
 def count_wins(votes: Sequence[Vote]) -> dict[str, tuple[int, int]]:

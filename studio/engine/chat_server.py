@@ -11,10 +11,12 @@ import argparse
 import asyncio
 import hmac
 import json
+import logging
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -30,7 +32,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from studio.engine.generation import Ending, Piece
-from studio.engine.loading import AdaptedModel, load_model
+from studio.engine.loading import AdaptedModel, Layers, load_model
 from studio.engine.protocol import (
     AdapterRequest,
     ChatRequest,
@@ -51,6 +53,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # What anybody may ask: whether it lives says nothing else.
 OPEN_PATHS = ("/health",)
 IDLE_LOOK_S = 1.0
+log = logging.getLogger("uvicorn.error")
 
 
 class ModelServer:
@@ -61,6 +64,7 @@ class ModelServer:
         self.name = name
         self.created = int(time.time())
         self.slot = Slot()
+        self._encoding = ThreadPoolExecutor(1, "encoding")
         self.metrics = ServerMetrics(self.slot)
         # What the base itself answers as: nothing, or adapters that belong to every name.
         self._always = loaded.adapters()
@@ -68,19 +72,24 @@ class ModelServer:
     def names(self) -> list[str]:
         return [self.name, *(name for name in self.loaded.adapters() if name not in self._always)]
 
-    def adapter_of(self, asked: str) -> str:
-        """The adapter for a model's name in a request; the empty name is the base. Raises HTTPException."""
+    def layers_for(self, asked: str) -> Layers:
+        """The adapter's layers for a model's name in a request. Raises StudioError."""
         if asked in ("", self.name):
-            return self._always[0] if self._always else ""
+            return self.loaded.layers_of(self._always[0] if self._always else "")
         if asked not in self.names():
-            raise HTTPException(404, f"The model {asked!r} is not loaded here; loaded are {self.names()}.")
-        return asked
+            raise StudioError("not_loaded_here", "model", given=asked, known=self.names())
+        return self.loaded.layers_of(asked)
+
+    async def encode(self, write: Callable[[], list[int]]) -> list[int]:
+        """Token ids, made beside the answers that stream meanwhile. Raises StudioError."""
+        return await asyncio.get_running_loop().run_in_executor(self._encoding, write)
 
     async def answer(
         self, asked: GenerationRequest, prompt: list[int], request: Request, *, chat: bool
     ) -> Response:
-        """One answer, whole or as events. Raises StudioError and HTTPException before anything is generated."""
-        adapter = self.adapter_of(asked.model)
+        """One answer, whole or as events. Raises StudioError before anything is generated."""
+        # From here on they are this request's, whatever is removed before its turn.
+        layers = self.layers_for(asked.model)
         if len(prompt) >= self.loaded.context:
             raise StudioError("prompt_too_long", "messages", tokens=len(prompt), limit=self.loaded.context)
         if not prompt:
@@ -89,12 +98,12 @@ class ModelServer:
         reply = Reply(asked.model or self.name, len(prompt), chat=chat)
 
         def work(put: Callable[[Piece], None], cancelled: Callable[[], bool]) -> Ending:
-            self.loaded.use_adapter(adapter)
+            self.loaded.put_in_place(layers)
             sampling = asked.sampling(self.loaded.context)
             return self.loaded.generate(prompt, sampling, put, cancelled, asked.top_count())
 
         counted = self.metrics.request(len(prompt))
-        found = self.slot.stream(counted.watch(work), counted.waited)
+        found = self.slot.stream(counted.watch(work), counted.waited, counted.given_up)
         if asked.stream:
             return StreamingResponse(_events(found, reply, usage=asked.wants_usage), media_type="text/event-stream")
         return await self._whole(found, reply, request)
@@ -153,9 +162,11 @@ def build_app(server: ModelServer, key: str = "", *, manage: bool = False, local
 
     @app.exception_handler(HTTPException)
     async def refuse_path(request: Request, error: HTTPException) -> JSONResponse:
-        missing = error.status_code == 404 and request.url.path.startswith("/v1/") and request.method == "POST"
-        code = "model_not_found" if missing else None
-        return error_answer(str(error.detail), "model" if missing else None, code, error.status_code)
+        return error_answer(f"{request.url.path}: {error.detail}", None, None, error.status_code)
+
+    @app.exception_handler(Exception)
+    async def tell_unexpected(_: Request, error: Exception) -> JSONResponse:
+        return error_answer(say_unexpected(error), None, "engine_failed", 500)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -177,14 +188,19 @@ def build_app(server: ModelServer, key: str = "", *, manage: bool = False, local
     @app.post("/v1/chat/completions")
     async def chat(asked: ChatRequest, request: Request) -> Response:
         messages = [message.plain() for message in asked.messages]
-        text = loaded.write_prompt(messages, asked.offered_tools(), asked.chat_template_kwargs)
-        return await server.answer(asked, loaded.encode(text, special=False), request, chat=True)
+        tools, options = asked.offered_tools(), asked.chat_template_kwargs
+
+        def write() -> list[int]:
+            return loaded.encode(loaded.write_prompt(messages, tools, options), special=False)
+
+        return await server.answer(asked, await server.encode(write), request, chat=True)
 
     @app.post("/v1/completions")
     async def complete(asked: CompletionRequest, request: Request) -> Response:
         prompt = asked.prompt[0] if isinstance(asked.prompt, list) and len(asked.prompt) == 1 else asked.prompt
         if isinstance(prompt, str):
-            return await server.answer(asked, loaded.encode(prompt, special=True), request, chat=False)
+            found = await server.encode(partial(loaded.encode, prompt, special=True))
+            return await server.answer(asked, found, request, chat=False)
         tokens = [int(token) for token in (prompt if isinstance(prompt, list) else [prompt])]
         if not all(0 <= token < len(loaded.tokenizer) for token in tokens):
             return error_answer("prompt: there is no such token.", "prompt", "invalid_request")
@@ -202,7 +218,7 @@ def build_app(server: ModelServer, key: str = "", *, manage: bool = False, local
             text = loaded.write_prompt(messages, asked.tools or [], asked.chat_template_kwargs)
         else:
             text = asked.prompt or ""
-        tokens = loaded.encode(text, special=asked.messages is None)
+        tokens = await server.encode(partial(loaded.encode, text, special=asked.messages is None))
         told = {"count": len(tokens), "max_model_len": loaded.context, "tokens": tokens, "prompt": text}
         return {**told, "chat_template": loaded.chat_template}
 
@@ -218,14 +234,17 @@ def _add_management(app: FastAPI, server: ModelServer) -> None:
     async def load(asked: AdapterRequest) -> dict[str, Any]:
         paths = [asked.lora_path] if isinstance(asked.lora_path, str) else asked.lora_path
         begun = time.monotonic()
-        if asked.lora_name not in server.names():
-            folders = [Path(path) for path in paths]
-            await server.slot.call(partial(server.loaded.add_adapter, asked.lora_name, folders))
+        if asked.lora_name == server.name:
+            raise StudioError("name_taken", "lora_name", given=asked.lora_name)
+        folders = [Path(path) for path in paths]
+        await server.slot.call(partial(server.loaded.add_adapter, asked.lora_name, folders))
         return {"loaded": asked.lora_name, "seconds": round(time.monotonic() - begun, 3)}
 
     @app.post("/v1/unload_lora_adapter")
     async def unload(asked: RemovalRequest) -> dict[str, str]:
-        await server.slot.call(partial(server.loaded.remove_adapter, asked.lora_name))
+        if asked.lora_name == server.name or asked.lora_name not in server.names():
+            raise StudioError("not_loaded_here", "lora_name", given=asked.lora_name, known=server.names())
+        server.loaded.remove_adapter(asked.lora_name)
         return {"unloaded": asked.lora_name}
 
 
@@ -239,6 +258,8 @@ async def _events(found: Any, reply: Reply, *, usage: bool) -> AsyncIterator[str
                 yield reply.closing(item, usage=usage) if isinstance(item, Ending) else reply.part(item)
         except StudioError as error:
             yield error_event(error)
+        except Exception as error:
+            yield error_event(StudioError("engine_failed", reason=say_unexpected(error)))
 
 
 async def _collect(found: Any) -> tuple[list[Piece], Ending]:
@@ -254,6 +275,26 @@ async def _collect(found: Any) -> tuple[list[Piece], Ending]:
 async def _wait_until_gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         continue
+
+
+def say_unexpected(error: Exception) -> str:
+    """What nobody foresaw, as a line for the client; the whole of it stands in the log."""
+    log.error("unexpected", exc_info=error)
+    return f"{type(error).__name__}: {error}"[:500]
+
+
+def read_key(path: Path | None) -> str:
+    """The key that requests must carry; none where there is no file. Raises StudioError for an empty one."""
+    if path is None:
+        return ""
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise StudioError("no_key_in_file", "api_key_file", path=str(path)) from error
+    if not key:
+        # An open server is not what was asked for.
+        raise StudioError("no_key_in_file", "api_key_file", path=str(path))
+    return key
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -273,6 +314,7 @@ def main() -> int:
     """Load, then serve until ended."""
     flags = _read_flags()
     try:
+        key = read_key(flags.api_key_file)
         place = bind(flags.host, flags.port)
         loaded = load_model(flags.model, flags.adapter)
         name = flags.name or (flags.adapter[-1] if flags.adapter else flags.model).resolve().name
@@ -284,7 +326,6 @@ def main() -> int:
         told = {"error": error.code, "values": error.values}
         print(json.dumps(told, ensure_ascii=False, default=str), flush=True)
         return 1
-    key = flags.api_key_file.read_text(encoding="utf-8").strip() if flags.api_key_file else ""
     app = build_app(server, key, manage=flags.manage, local=flags.host in LOOPBACK)
     running = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     if flags.idle_exit_s:

@@ -14,6 +14,10 @@ from studio.errors import StudioError
 
 # Nobody reads faster than this, and a token of a small model takes less than handing it on.
 FLUSH_S = 0.03
+# Logits divided by less are infinite.
+GREEDY_BELOW = 1e-5
+# What stands for a probability of zero: JSON knows no infinity. As vLLM and OpenAI have it.
+LEAST_LOGPROB = -9999.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,14 @@ class LoadedModel:
             raise StudioError("template_refused", "messages", reason=str(error)[:500]) from error
 
     def encode(self, text: str, *, special: bool) -> list[int]:
-        """Token ids of a text; `special` adds what the tokenizer puts around one that stands alone."""
+        """Token ids of a text; `special` adds what the tokenizer puts around one that stands alone.
+
+        Raises StudioError for a text with half a character in it.
+        """
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise StudioError("half_character", "messages", position=error.start) from error
         return [int(token) for token in self.tokenizer(text, add_special_tokens=special)["input_ids"]]
 
     def encode_chat(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -90,7 +101,9 @@ class LoadedModel:
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Text of some tokens, special ones left out."""
-        return str(self.tokenizer.decode(list(token_ids), skip_special_tokens=True))
+        # Without cleaning up, which joins what the tokens have apart and so depends on what comes next.
+        text = self.tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(text)
 
     def logits(self, token_ids: Sequence[int]) -> Any:
         """Logits of one sequence as a NumPy array, shape (tokens, vocabulary)."""
@@ -132,8 +145,12 @@ class LoadedModel:
         return Ending(streamer.tokens, "stop" if streamer.stopped else "length")
 
     def _end_tokens(self) -> frozenset[int]:
-        end = self.tokenizer.eos_token_id
-        return frozenset(end if isinstance(end, list) else [end] if end is not None else [])
+        """The tokenizer's, and the model's own: some families end a turn with another than a text."""
+        told = getattr(getattr(self.model, "generation_config", None), "eos_token_id", None)
+        ends = (self.tokenizer.eos_token_id, told)
+        return frozenset(
+            int(token) for end in ends if end is not None for token in (end if isinstance(end, list) else [end])
+        )
 
     def _run(
         self, prompt: Sequence[int], sampling: Sampling, limit: int, streamer: "_Streamer", likely: "_Likely | None"
@@ -145,14 +162,15 @@ class LoadedModel:
             paddle.seed(sampling.seed)
         arguments: dict[str, Any] = {
             "max_new_tokens": limit,
-            "eos_token_id": next(iter(self._end_tokens()), None),
+            # The streamer knows them all, and ends the loop.
+            "eos_token_id": self.tokenizer.eos_token_id,
             "pad_token_id": self.tokenizer.pad_token_id,
             "repetition_penalty": sampling.repetition_penalty,
             "use_cache": True,
             "streamer": streamer,
         }
         # `do_sample` is ignored by the engine, and a temperature of 0 would still sample.
-        if sampling.temperature > 0:
+        if sampling.temperature > GREEDY_BELOW:
             arguments |= {
                 "decode_strategy": "sampling",
                 "temperature": sampling.temperature,
@@ -236,15 +254,14 @@ class _Streamer:
         """Called by the engine at its own end."""
 
     def flush(self) -> None:
-        self._hand_on(self._text.feed(self._take()))
-        self._hand_on(self._text.end())
+        self._hand_on(self._text.feed(self._take()) + self._text.end(), last=True)
 
     def _take(self) -> list[int]:
         made, self._made = self._made, []
         return made
 
-    def _hand_on(self, text: str) -> None:
-        if text:
+    def _hand_on(self, text: str, *, last: bool = False) -> None:
+        if text or (last and self._logprobs):
             self._put(Piece(text, self.tokens, tuple(self._logprobs)))
             self._logprobs = []
 
@@ -265,5 +282,9 @@ class _Likely:
 
     def of(self, token: int) -> TokenLogprob:
         likeliest = self._last.argsort()[::-1][: self._count]
-        top = tuple((self._decode([int(other)]), float(self._last[other])) for other in likeliest)
-        return TokenLogprob(self._decode([token]), float(self._last[token]), top)
+        top = tuple((self._decode([int(other)]), self._at(int(other))) for other in likeliest)
+        return TokenLogprob(self._decode([token]), self._at(token), top)
+
+    def _at(self, token: int) -> float:
+        value = float(self._last[token])
+        return max(value, LEAST_LOGPROB) if value == value else LEAST_LOGPROB

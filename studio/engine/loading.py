@@ -14,6 +14,8 @@ WEIGHTS_FORMAT = "flex_checkpoint"
 LORA_CONFIG = "lora_config.json"
 MODEL_CONFIG = "config.json"
 DEFAULT_CONTEXT = 2048
+# Layers of a model by their place in it.
+Layers = Mapping[str, Any]
 # What the engine says of a model class that it does not have.
 UNKNOWN_CLASS = re.compile(
     r"Unrecognized|not supported|Cannot find|No module named|Unable to parse|does not recognize"
@@ -21,59 +23,75 @@ UNKNOWN_CLASS = re.compile(
 
 
 class AdaptedModel(LoadedModel):
-    """A base with any number of LoRA adapters, of which a request picks one, several, or none.
+    """A base with any number of LoRA adapters, of which a request picks one, several added up, or none.
 
     The engine puts one set of LoRA layers into a model. Here each adapter's layers are kept beside the base's own,
     whose weights they share, and are put in their places when a request asks for them: that takes no time worth
-    speaking of, and the base's weights are never touched.
+    speaking of, and the base's weights are never touched. Adding and putting in place belong to the thread that
+    generates; looking up and removing may happen in any.
     """
 
     def __init__(self, model: Any, tokenizer: Any, context: int, folder: Path) -> None:
         super().__init__(model, tokenizer, context)
         self.folder = folder
         self._own: dict[str, Any] = {}
-        self._adapters: dict[str, Mapping[str, Any]] = {}
-        self._in_use = ""
+        self._adapters: dict[str, Layers] = {}
+        self._stamps: dict[str, object] = {}
+        self._in_place: Layers = {}
 
     def adapters(self) -> list[str]:
         return list(self._adapters)
 
+    def layers_of(self, name: str) -> Layers:
+        """The layers of an adapter, none for the empty name; they stay what they are when it is removed meanwhile.
+
+        Raises KeyError.
+        """
+        return self._adapters[name] if name else {}
+
     def add_adapter(self, name: str, folders: Sequence[Path]) -> None:
-        """Keep an adapter, or the sum of several, under a name. Raises StudioError."""
-        self.use_adapter("")
+        """Keep an adapter, or the sum of several, under a name; read again only where its files are others.
+
+        Raises StudioError.
+        """
+        stamp = [(folder, _newest(folder)) for folder in folders]
+        if self._stamps.get(name) == stamp:
+            return
+        self.put_in_place({})
         layers = [self._read_adapter(folder) for folder in folders]
         places = dict.fromkeys(place for found in layers for place in found)
         self._adapters[name] = {
             place: _sum_layers([found[place] for found in layers if place in found]) for place in places
         }
+        self._stamps[name] = stamp
 
     def remove_adapter(self, name: str) -> None:
-        self.use_adapter("")
-        self._adapters.pop(name, None)
+        """Forget an adapter; who asked for it before is still answered by it. Raises KeyError."""
+        del self._adapters[name]
+        del self._stamps[name]
 
-    def use_adapter(self, name: str) -> None:
-        """Answer as this adapter from now on; the empty name is the base alone."""
-        if name == self._in_use:
+    def put_in_place(self, layers: Layers) -> None:
+        """Answer with these layers from now on; none are the base alone."""
+        if layers is self._in_place:
             return
-        layers = self._adapters[name] if name else {}
         for place, layer in {**self._own, **layers}.items():
             _put_layer(self.model, place, layer)
-        self._in_use = name
+        self._in_place = layers
 
-    def _read_adapter(self, folder: Path) -> dict[str, Any]:
+    def _read_adapter(self, folder: Path) -> Layers:
         from paddleformers.peft import LoRAConfig, LoRAModel
         from paddleformers.peft.lora.lora_model import AVAILABLE_LAYERS
 
         config_path = _find_beside(folder, LORA_CONFIG)
         if config_path is None:
             raise StudioError("not_an_adapter", "adapters", given=str(folder))
-        told = json.loads(config_path.read_text(encoding="utf-8"))
-        _refuse_other_base(folder, told.get("base_model_name_or_path"), self.folder)
-        if told.get("trainable_modules"):
-            # Their weights would stand in the base's place for every request.
-            raise StudioError("adapter_with_weights", "adapters", given=str(folder))
         before = dict(self.model.named_sublayers())
         try:
+            told = json.loads(config_path.read_text(encoding="utf-8"))
+            _refuse_other_base(folder, told.get("base_model_name_or_path"), self.folder)
+            if told.get("trainable_modules"):
+                # Their weights would stand in the base's place for every request.
+                raise StudioError("adapter_with_weights", "adapters", given=str(folder))
             if RESUMABLE_CHECKPOINT.fullmatch(folder.name):
                 wrapped = LoRAModel(self.model, LoRAConfig.from_pretrained(str(config_path.parent)))
                 _read_state(wrapped, folder)
@@ -87,6 +105,11 @@ class AdaptedModel(LoadedModel):
                 for place, layer in self.model.named_sublayers()
                 if isinstance(layer, tuple(AVAILABLE_LAYERS))
             }
+            for layer in layers.values():
+                # An adapter may have been trained in another precision than its base is held in.
+                _set_factors(layer, layer.lora_A, layer.lora_B)
+        except StudioError:
+            raise
         except Exception as error:
             raise StudioError("broken_weights", "adapters", path=str(folder), reason=_short(error)) from error
         finally:
@@ -135,7 +158,7 @@ def load_model(folder: Path, adapters: Sequence[Path] = ()) -> AdaptedModel:
     if adapters:
         always = " + ".join(adapter.name for adapter in adapters)
         loaded.add_adapter(always, adapters)
-        loaded.use_adapter(always)
+        loaded.put_in_place(loaded.layers_of(always))
     return loaded
 
 
@@ -186,10 +209,27 @@ def _sum_layers(layers: Sequence[Any]) -> Any:
     rank = sum(layer.r for layer in layers)
     total = kind(in_features, out_features, r=rank, lora_alpha=rank, bias_attr=bias)
     total.weight, total.bias = first.weight, first.bias
-    total.lora_A.set_value(paddle.concat([layer.lora_A for layer in layers], axis=1))
-    total.lora_B.set_value(paddle.concat([layer.lora_B * layer.scaling for layer in layers], axis=0))
+    _set_factors(
+        total,
+        paddle.concat([layer.lora_A for layer in layers], axis=1),
+        paddle.concat([layer.lora_B * layer.scaling for layer in layers], axis=0),
+    )
     total.eval()
     return total
+
+
+def _set_factors(layer: Any, first: Any, second: Any) -> None:
+    """A LoRA layer's two factors, in the precision of the weight that they are added to."""
+    from paddle.base.framework import EagerParamBase
+
+    for name, value in (("lora_A", first), ("lora_B", second)):
+        if value is not getattr(layer, name) or value.dtype != layer.weight.dtype:
+            setattr(layer, name, EagerParamBase.from_tensor(value.astype(layer.weight.dtype)))
+
+
+def _newest(folder: Path) -> float:
+    """When a folder's files were last written; a run that goes on leaves other weights in the same place."""
+    return max((path.stat().st_mtime for path in folder.iterdir() if path.is_file()), default=0.0)
 
 
 def _refuse_other_base(adapter: Path, told: str | None, base: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from studio.core.endpoint import Sampling
 from studio.engine.generation import Ending, Piece, TokenLogprob
@@ -27,6 +27,10 @@ SAID = {
     "no_chat_template": "This model has no chat template: ask it through /v1/completions.",
     "no_place_for_tools": "This model's chat template has no place for tools.",
     "template_refused": "The chat template refuses these messages: {reason}",
+    "not_loaded_here": "The model {given!r} is not loaded here; loaded are {known}.",
+    "half_character": "The text holds half a character (a lone surrogate) at {position}.",
+    "name_taken": "{given} is the base's own name.",
+    "engine_failed": "The engine failed: {reason}",
     "queue_full": "{waiting} requests are waiting already; try again later.",
     "not_an_adapter": "{given} is not a LoRA adapter.",
     "adapter_of_other_base": "The adapter {adapter} was trained on {expected}, not on {given}.",
@@ -34,8 +38,22 @@ SAID = {
     "broken_weights": "The weights in {path} cannot be read: {reason}",
 }
 # The protocol's own names, where it has one.
-CODES = {"prompt_too_long": "context_length_exceeded"}
-STATUS = {"queue_full": 503}
+CODES = {"prompt_too_long": "context_length_exceeded", "not_loaded_here": "model_not_found"}
+STATUS = {"queue_full": 503, "not_loaded_here": 404}
+# With a chat template of a client's own the server would run the client's program.
+TEMPLATE_WORDS = frozenset(
+    ("chat_template", "tokenize", "add_generation_prompt", "conversation", "tools", "documents")
+)
+
+
+def _harmless(options: dict[str, Any]) -> dict[str, Any]:
+    refused = [name for name in options if name in TEMPLATE_WORDS or name.startswith("return_")]
+    if refused:
+        raise ValueError(f"{refused[0]} is not a client's to set")
+    return options
+
+
+TemplateOptions = Annotated[dict[str, bool | int | float | str | None], AfterValidator(_harmless)]
 
 
 class TextPart(BaseModel):
@@ -117,7 +135,7 @@ class ChatRequest(GenerationRequest):
     max_completion_tokens: Annotated[int | None, Field(ge=1)] = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: Literal["auto", "none"] | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
+    chat_template_kwargs: TemplateOptions | None = None
     response_format: dict[Literal["type"], Literal["text"]] | None = None
     logprobs: bool | None = False
     top_logprobs: Annotated[int | None, Field(ge=0, le=20)] = None
@@ -156,7 +174,7 @@ class TokenizeRequest(BaseModel):
     prompt: str | None = None
     messages: list[Message] | None = None
     tools: list[dict[str, Any]] | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
+    chat_template_kwargs: TemplateOptions | None = None
 
 
 class AdapterRequest(BaseModel):

@@ -59,6 +59,9 @@ class CountedRequest:
     def waited(self, seconds: float) -> None:
         self._metrics.queue_s.observe(seconds)
 
+    def given_up(self) -> None:
+        self._metrics.requests.labels("cancelled").inc()
+
     def watch(self, work: Work) -> Work:
         """The same work, counted."""
 

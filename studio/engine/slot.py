@@ -35,41 +35,45 @@ class Slot:
         """Do something else with the model between two requests."""
         return await asyncio.get_running_loop().run_in_executor(self._worker, work)
 
-    async def stream(self, work: Work, waited: Callable[[float], None]) -> AsyncGenerator[list[Piece] | Ending]:
+    async def stream(
+        self, work: Work, waited: Callable[[float], None], given_up: Callable[[], None]
+    ) -> AsyncGenerator[list[Piece] | Ending]:
         """Pieces as they come, all that came at once together, and at last the ending.
 
-        Closing this gives the slot up. `waited` is told the seconds in the queue. Raises what `work` raises.
+        Closing this gives the slot up, and tells `given_up` when its turn had not come; `waited` is told the
+        seconds in the queue. Raises what `work` raises.
         """
         loop = asyncio.get_running_loop()
         came: asyncio.Queue[Piece | Ending | Exception] = asyncio.Queue()
         gone = threading.Event()
         asked = time.monotonic()
+        begun = False
 
         def put(item: Piece | Ending | Exception) -> None:
             loop.call_soon_threadsafe(came.put_nowait, item)
 
         def begin() -> None:
-            self.waiting -= 1
-            self.running += 1
-            waited(time.monotonic() - asked)
-
-        def end(begun: bool) -> None:
-            if begun:
-                self.running -= 1
-            else:
+            nonlocal begun
+            if not gone.is_set():
+                begun = True
                 self.waiting -= 1
+                waited(time.monotonic() - asked)
+            self.running += 1
+
+        def end() -> None:
+            self.running -= 1
             self.last_used = time.monotonic()
 
         def run() -> None:
-            begun = not gone.is_set()
+            if gone.is_set():
+                return
+            loop.call_soon_threadsafe(begin)
             try:
-                if begun:
-                    loop.call_soon_threadsafe(begin)
-                    put(work(put, gone.is_set))
+                put(work(put, gone.is_set))
             except Exception as error:
                 put(error)
             finally:
-                loop.call_soon_threadsafe(end, begun)
+                loop.call_soon_threadsafe(end)
 
         self.waiting += 1
         self._worker.submit(run)
@@ -89,3 +93,7 @@ class Slot:
                     raise last
         finally:
             gone.set()
+            if not begun:
+                self.waiting -= 1
+                given_up()
+            self.last_used = time.monotonic()

@@ -22,15 +22,20 @@ ENGINE_ENV = {"OMP_NUM_THREADS": "1"}
 class ModelServer:
     """One base model in a process of its own, behind an OpenAI-compatible address.
 
-    It ends by itself when nobody has asked it for `idle_s` seconds; 0 is never.
+    It answers with `adapters` whatever name is asked for. It ends by itself when nobody has asked it for `idle_s`
+    seconds; 0 is never.
     """
 
-    def __init__(self, model: str, port: int | None = None, idle_s: float = 0) -> None:
+    def __init__(
+        self, model: str, port: int | None = None, idle_s: float = 0, adapters: Sequence[str] = ()
+    ) -> None:
         self.model = model
         port = port or free_port()
         self._root = f"http://127.0.0.1:{port}"
         argv = [sys.executable, "-m", "studio.engine.chat_server", "--model", model, "--port", str(port)]
         argv += ["--manage", "--idle-exit-s", str(idle_s)]
+        for adapter in adapters:
+            argv += ["--adapter", adapter]
         self._log: IO[bytes] = tempfile.TemporaryFile()
         self._process = TetheredProcess(argv, ENGINE_ENV, self._log)
 
@@ -81,7 +86,11 @@ class ModelServer:
         except httpx2.TransportError as error:
             raise JobFailed("model_load_failed", "adapters", reason=str(error)) from error
         if answer.status_code != 200:
-            raise JobFailed("adapter_refused", "adapters", reason=answer.json()["error"]["message"])
+            try:
+                reason = str(answer.json()["error"]["message"])
+            except (ValueError, KeyError, TypeError):
+                reason = answer.text[:500]
+            raise JobFailed("adapter_refused", "adapters", reason=reason)
 
     def _reason(self) -> StudioError:
         self._log.seek(0)

@@ -1,7 +1,11 @@
 """Talk to any OpenAI-compatible address, through the protocol's own client."""
 
+import contextlib
+import json
 import re
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from functools import cache
@@ -18,18 +22,64 @@ REASON_LIMIT = 1000
 Messages = Sequence[Mapping[str, Any]]
 
 
+class Line:
+    """A connection that another thread can cut while somebody waits for what comes over it."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+
+    def cut(self) -> None:
+        """End the answer now; its iterator ends without an error. A server sees it as a client that went away."""
+        with self._lock:
+            self.is_cut = True
+            self._shut()
+
+    def attach(self, stream: Any) -> None:
+        """Take the connection of a response. Closing it is not enough: who reads would go on waiting."""
+        network = stream.response.extensions.get("network_stream")
+        with self._lock:
+            self._socket = network.get_extra_info("socket") if network else None
+            if self.is_cut:
+                self._shut()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
 def stream_answer(
     endpoint: Endpoint,
     messages: Messages,
     sampling: Sampling,
     tools: Sequence[Mapping[str, Any]] = (),
     silence_s: float = SILENCE_TIMEOUT_S,
+    line: Line | None = None,
 ) -> Generator[AnswerPiece | AnswerFacts]:
     """The answer piece by piece, and at its end the facts.
 
-    Closing the iterator closes the connection, which cancels the generation. Raises StudioError for a server that
-    refuses, is not there, stays silent for `silence_s` seconds, answers something else, or breaks off.
+    Closing the iterator closes the connection, which cancels the generation; a `line` can be cut by another thread.
+    Raises StudioError for a server that refuses, is not there, stays silent for `silence_s` seconds, answers
+    something else, or breaks off.
     """
+    line = line or Line()
+    try:
+        yield from _stream(endpoint, messages, sampling, tools, silence_s, line)
+    except StudioError:
+        if not line.is_cut:
+            raise
+
+
+def _stream(
+    endpoint: Endpoint,
+    messages: Messages,
+    sampling: Sampling,
+    tools: Sequence[Mapping[str, Any]],
+    silence_s: float,
+    line: Line,
+) -> Generator[AnswerPiece | AnswerFacts]:
     # Imported here: the package takes most of a second, and the page is up before anybody chats.
     import httpx2
     import openai
@@ -50,9 +100,11 @@ def stream_answer(
             first_s: float | None = None
             finish_reason: str = ""
             usage: Any = None
+            calls: dict[int, dict[str, str]] = {}
             # The client types what a server should send; this takes apart what one did send.
             with cast("Any", client.chat.completions.create(**arguments)) as stream:
                 answering = True
+                line.attach(stream)
                 content_type = str(stream.response.headers.get("content-type", ""))
                 event: Any
                 for event in stream:
@@ -63,6 +115,7 @@ def stream_answer(
                         if piece.content or piece.reasoning:
                             first_s = time.monotonic() - begun if first_s is None else first_s
                             yield piece
+                        _add_calls(calls, choice.delta)
                         finish_reason = str(choice.finish_reason or finish_reason)
     except openai.APIStatusError as error:
         raise StudioError("endpoint_refused", "prompt", reason=_reason(endpoint, error.message)) from error
@@ -86,6 +139,9 @@ def stream_answer(
         raise StudioError("endpoint_rubbish", "model", address=endpoint.address, reason=reason)
     if not finish_reason:
         raise StudioError("endpoint_broke_off", "model", address=endpoint.address)
+    if calls:
+        # As a model writes them that nobody has taken apart.
+        yield AnswerPiece(json.dumps([calls[place] for place in sorted(calls)], ensure_ascii=False, indent=2))
     total_s = time.monotonic() - begun
     yield AnswerFacts(
         model=model,
@@ -186,6 +242,15 @@ def _piece(delta: Any) -> AnswerPiece:
 def _whole_text(given: Any) -> str:
     """Text that can be written: JSON may hold half a character, which no encoding takes."""
     return str(given or "").encode("utf-8", "replace").decode()
+
+
+def _add_calls(calls: dict[int, dict[str, str]], delta: Any) -> None:
+    """Put the parts of tool calls together, which come a few characters at a time."""
+    part: Any
+    for part in getattr(delta, "tool_calls", None) or ():
+        call = calls.setdefault(int(part.index or 0), {"name": "", "arguments": ""})
+        call["name"] += _whole_text(part.function.name)
+        call["arguments"] += _whole_text(part.function.arguments)
 
 
 def _count(usage: Any, name: str) -> int | None:

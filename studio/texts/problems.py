@@ -405,6 +405,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The chat template refuses this conversation: {reason}",
         "对话模板拒绝了该对话：{reason}",
     ),
+    "error.half_character": (
+        "The text holds half a character at position {position}.",
+        "文本第 {position} 个位置有不完整的字符。",
+    ),
+    "error.name_taken": ("{given} is the name of the base.", "{given} 是基座的名称。"),
+    "error.not_loaded_here": (
+        "{given} is not loaded here; loaded are {known}.",
+        "此处未加载 {given}；已加载 {known}。",
+    ),
+    "error.engine_failed": ("The engine failed: {reason}", "引擎出错：{reason}"),
+    "error.no_key_in_file": ("There is no key in {path}.", "{path} 中没有密钥。"),
     "error.queue_full": ("{waiting} requests are waiting already.", "已有 {waiting} 个请求在排队。"),
     "error.no_model_loaded": (
         "No model is loaded. Choose one and press Load; your message stays.",

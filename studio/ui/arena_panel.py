@@ -6,20 +6,22 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from studio.actions.chat import stream_reply
 from studio.actions.conversations import keep_vote, list_votes, make_vote_dataset
-from studio.core.conversation import Conversation, Said
+from studio.core.arena import Arena
+from studio.core.conversation import Conversation
 from studio.core.endpoint import Sampling
-from studio.core.rows import Turn
 from studio.core.sampling import BOUNDS, read_sampling
-from studio.core.votes import Vote, count_wins
+from studio.core.votes import count_wins
 from studio.errors import StudioError
 from studio.stores.home import Home
 from studio.texts import say
+from studio.ui.answering import Answering, AnsweringNow
 from studio.ui.model_picker import Connection, OutsidePanel, choices, connect
 from studio.ui.sampling_fields import build_sampling_fields
 from studio.ui.talk_events import REDRAW_S, follow_answer
@@ -30,14 +32,13 @@ if TYPE_CHECKING:
     from studio.ui.page import StudioParts
 
 LETTERS = "ABCD"
-Sides = tuple[Conversation, ...]
 
 
 def build_arena_panel(
     parts: "StudioParts", words: Words, language: gr.Radio, outside: OutsidePanel, tab: gr.Tab
 ) -> None:
     """Build the panel and wire it."""
-    sides, answered_by = gr.State(()), gr.State(())
+    sides = gr.State(Arena())
     intro = gr.HTML(_intro("en"), elem_classes="plain")
     models = words.on(
         gr.Dropdown(
@@ -100,10 +101,12 @@ def build_arena_panel(
             make = words.button("arena.make", "arena-make")
         made = gr.HTML("", elem_classes="plain", elem_id="arena-made")
 
+    now = AnsweringNow()
+
     def answer(
         picked: list[str] | None,
         text: str,
-        before: Sides,
+        before: Arena,
         servers: Any,
         opening: str,
         stops: str,
@@ -113,36 +116,50 @@ def build_arena_panel(
     ) -> Iterator[Any]:
         chosen = list(dict.fromkeys(picked or []))
         still = [gr.skip()] * len(LETTERS)
+        user = str(request.session_hash)
+        running = now.begin(user, len(chosen)) if text.strip() else None
+        if running is None:
+            yield gr.skip(), gr.skip(), notice(say("chat.busy", spoken)) if now.is_busy(user) else "", *still
+            return
         try:
-            if not text.strip():
-                yield gr.skip(), gr.skip(), gr.skip(), "", *still
-                return
             if not 2 <= len(chosen) <= len(LETTERS):
                 raise StudioError("too_few_models", "models")
             how = read_sampling(dict(zip(BOUNDS, numbers, strict=True)), stops)
-            user = str(request.session_hash)
-            yield gr.skip(), gr.skip(), gr.skip(), notice(say("arena.loading", spoken, count=len(chosen))), *still
+            yield gr.skip(), gr.skip(), notice(say("arena.loading", spoken, count=len(chosen))), *still
             with ThreadPoolExecutor(len(chosen)) as loading:
                 connected = list(loading.map(lambda one: connect(parts, one, [], servers, user), chosen))
             parts.models.keep(user, [one.key for one in connected if one.key])
-            # Other models than before begin anew.
-            kept = before if len(before) == len(connected) else tuple(Conversation() for _ in connected)
-            asked = tuple(Conversation(side.turns, opening or "").ask(text) for side in kept)
-            for state, told in _answer_all(connected, asked, how, spoken):
-                yield "", state, tuple(one.label for one in connected), told, *_show(state, connected, spoken)
+            asked = before.ask(tuple(one.label for one in connected), text, opening or "")
+            yield "", asked, "", *_show(asked, spoken)
+            for state, told in _answer_all(connected, asked, how, running, spoken):
+                if running.discarded:
+                    return
+                yield gr.skip(), state, told, *_show(state, spoken)
         except Exception as error:
-            yield gr.skip(), gr.skip(), gr.skip(), tell(error, spoken), *still
+            yield gr.skip(), gr.skip(), tell(error, spoken), *still
+        finally:
+            now.end(user, running)
 
-    def vote(state: Sides, labels: Sequence[str], spoken: str, place: int | None) -> Any:
-        answers = [side.turns[-1] for side in state if side.turns and not side.awaits_answer]
-        if len(answers) < 2 or len(answers) != len(labels):
-            return notice(say("arena.no_answers", spoken), "bad"), gr.skip()
-        asked = tuple(Turn(turn.role, turn.content) for turn in state[0].turns[:-1])
-        opening = (Turn("system", state[0].system),) if state[0].system.strip() else ()
-        given = Vote((*opening, *asked), tuple(labels), tuple(turn.content for turn in answers), place)
+    def vote(state: Arena, spoken: str, place: int | None, request: gr.Request) -> Any:
+        if now.is_busy(str(request.session_hash)):
+            return gr.skip(), notice(say("chat.busy", spoken)), gr.skip()
+        if not state.can_vote:
+            word = "arena.voted" if state.voted else "arena.no_answers"
+            return gr.skip(), notice(say(word, spoken), "info" if state.voted else "bad"), gr.skip()
+        given = state.vote(place)
         _, wrong = attempt(lambda: keep_vote(parts.home, given), spoken)
-        thanks = say("arena.tied", spoken) if place is None else say("arena.thanks", spoken, model=labels[place])
-        return wrong or notice(thanks, "good"), _votes(parts.home, spoken)
+        if wrong:
+            return gr.skip(), wrong, gr.skip()
+        best = None if place is None else state.labels[place]
+        thanks = say("arena.tied", spoken) if best is None else say("arena.thanks", spoken, model=best)
+        return replace(state, voted=True, best=place), notice(thanks, "good"), _votes(parts.home, spoken)
+
+    def stop_all(request: gr.Request) -> None:
+        now.stop(str(request.session_hash))
+
+    def clear_all(request: gr.Request) -> Any:
+        now.stop(str(request.session_hash), discard=True)
+        return Arena(), "", *([[]] * len(LETTERS))
 
     def make_dataset(new_name: str, spoken: str) -> str:
         found, wrong = attempt(lambda: make_vote_dataset(parts.home, new_name.strip()), spoken)
@@ -155,13 +172,13 @@ def build_arena_panel(
     inputs = [models, prompt, sides, outside.servers, system, sampling["stops"], language]
     inputs += [sampling[each] for each in BOUNDS]
     answering = [
-        event(answer, inputs, [prompt, sides, answered_by, failed, *talks], concurrency_limit=8, **quiet)
+        event(answer, inputs, [prompt, sides, failed, *talks], concurrency_limit=8, **quiet)
         for event in (send.click, prompt.submit)
     ]
-    stop.click(None, cancels=answering)
+    stop.click(stop_all, **quiet)
     gr.on(
         [clear.click, *(talk.clear for talk in talks)],
-        lambda: ((), "", *([[]] * len(LETTERS))),
+        clear_all,
         outputs=[sides, failed, *talks],
         cancels=answering,
         **quiet,
@@ -169,10 +186,10 @@ def build_arena_panel(
     models.change(_visible, models, [*talks, *better], **quiet)
     for place, button in [*enumerate(better), (None, tie)]:
 
-        def act(state: Sides, labels: Sequence[str], spoken: str, place: int | None = place) -> Any:
-            return vote(state, labels, spoken, place)
+        def act(state: Arena, spoken: str, request: gr.Request, place: int | None = place) -> Any:
+            return vote(state, spoken, place, request)
 
-        button.click(act, [sides, answered_by, language], [failed, table], **quiet)
+        button.click(act, [sides, language], [sides, failed, table], **quiet)
     kept.expand(lambda spoken: _votes(parts.home, spoken), language, table, **quiet)
     make.click(make_dataset, [name, language], made, **quiet)
     language.change(_intro, language, intro, **quiet)
@@ -186,33 +203,25 @@ def build_arena_panel(
 
 
 def _answer_all(
-    connected: Sequence[Connection], asked: Sides, sampling: Sampling, language: str
-) -> Iterator[tuple[Sides, str]]:
+    connected: Sequence[Connection], asked: Arena, sampling: Sampling, running: Answering, language: str
+) -> Iterator[tuple[Arena, str]]:
     """All sides as they grow, with what failed; closing this ends every generation."""
     came: queue.Queue[tuple[int, Conversation | Exception | None]] = queue.Queue()
-    closed = threading.Event()
 
     def follow(place: int) -> None:
-        one = connected[place]
-        growing = follow_answer(
-            stream_reply(one.endpoint, asked[place].messages(), asked[place].system, sampling),
-            asked[place],
-            one.label,
-        )
+        one, side = connected[place], asked.sides[place]
+        reply = stream_reply(one.endpoint, side.messages(), side.system, sampling, line=running.lines[place])
         try:
-            for state in growing:
-                if closed.is_set():
-                    return
+            for state in follow_answer(reply, side, one.label):
                 came.put((place, state))
         except Exception as error:
             came.put((place, error))
         finally:
-            growing.close()
             came.put((place, None))
 
     for place in range(len(connected)):
         threading.Thread(target=follow, args=(place,), daemon=True).start()
-    state, told, left = list(asked), "", len(connected)
+    state, told, left = asked, "", len(connected)
     try:
         while left:
             batch = [came.get()]
@@ -223,23 +232,21 @@ def _answer_all(
                 if news is None:
                     left -= 1
                 elif isinstance(news, Conversation):
-                    state[place] = news
+                    state = state.with_side(place, news)
                 else:
                     told += tell(news, language)
-                    # A side that failed says so in its place, and the others go on.
-                    if state[place].awaits_answer:
-                        state[place] = asked[place].answer(Said("assistant", "—", model=connected[place].label))
-            yield tuple(state), told
+            yield state, told
     finally:
-        closed.set()
+        for line in running.lines:
+            line.cut()
 
 
-def _show(state: Sides, connected: Sequence[Connection], language: str) -> list[Any]:
+def _show(state: Arena, language: str) -> list[Any]:
     shown: list[Any] = []
     for place, letter in enumerate(LETTERS):
-        if place < len(state):
-            label = f"{letter} · {connected[place].label}"
-            shown.append(gr.update(value=show_turns(state[place], language), label=label, visible=True))
+        if place < len(state.sides):
+            label = f"{letter} · {state.labels[place]}"
+            shown.append(gr.update(value=show_turns(state.sides[place], language), label=label, visible=True))
         else:
             shown.append(gr.update(value=[], visible=False))
     return shown

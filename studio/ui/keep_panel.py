@@ -15,6 +15,7 @@ from studio.actions.conversations import (
 )
 from studio.core.conversation import Conversation
 from studio.texts import say
+from studio.ui.answering import AnsweringNow
 from studio.ui.words import Words, attempt, notice
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ class KeepPanel:
     opened: Any
 
 
-def build_keep_panel(parts: "StudioParts", words: Words, language: gr.Radio, conversation: Any) -> KeepPanel:
+def build_keep_panel(
+    parts: "StudioParts", words: Words, language: gr.Radio, conversation: Any, now: AnsweringNow
+) -> KeepPanel:
     """Build the folded panel and wire it."""
     home = parts.home
     with words.on(gr.Accordion(say("chat.keep"), open=False, elem_id="chat-keep"), label="chat.keep") as panel:
@@ -71,7 +74,9 @@ def build_keep_panel(parts: "StudioParts", words: Words, language: gr.Radio, con
         _, failed = attempt(lambda: save_conversation(home, (picked or "").strip(), said), spoken)
         return failed or notice(say("chat.keep.saved", spoken, name=(picked or "").strip()), "good")
 
-    def bring_back(picked: str | None, spoken: str) -> Any:
+    def bring_back(picked: str | None, spoken: str, request: gr.Request) -> Any:
+        if now.is_busy(str(request.session_hash)):
+            return gr.skip(), notice(say("chat.busy", spoken))
         found, failed = attempt(lambda: open_conversation(home, picked or ""), spoken)
         return (gr.skip(), failed) if failed else (found, "")
 

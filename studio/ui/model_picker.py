@@ -59,16 +59,22 @@ def name_of(parts: "StudioParts", path: str) -> str:
 def read_endpoint(address: str, model: str, key: str) -> tuple[str, Endpoint]:
     """A server as it was typed, and what it is called. Raises StudioError for what is no address."""
     address = address.strip().rstrip("/")
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-        raise StudioError("bad_endpoint", "address", given=address)
+    try:
+        parts = urlsplit(address)
+        named = parts.username or parts.password or parts.query
+    except ValueError:
+        raise StudioError("bad_endpoint", "address", given=address) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or named:
+        # A password in an address would be shown.
+        raise StudioError("bad_endpoint", "address", given="…" if named else address)
     if not (key.isascii() and key.isprintable()):
         raise StudioError("bad_key_characters", "key")
     for resource in ("/chat/completions", "/completions", "/models"):
         address = address.removesuffix(resource)
     if not urlsplit(address).path:
         address += "/v1"
-    label = f"{model.strip()} @ {parts.netloc}" if model.strip() else parts.netloc
+    place = parts.netloc + urlsplit(address).path.removesuffix("/v1")
+    label = f"{model.strip()} @ {place}" if model.strip() else place
     return label, Endpoint(address, model.strip(), key.strip())
 
 

@@ -2,7 +2,8 @@
 
 import html
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -14,9 +15,10 @@ from studio.core.sampling import BOUNDS, read_sampling
 from studio.errors import StudioError
 from studio.jobs.endpoint import see_prompt
 from studio.texts import say
+from studio.ui.answering import AnsweringNow
 from studio.ui.model_picker import Connection, connect, name_of
 from studio.ui.talk_models import say_loaded
-from studio.ui.turns import plain_text, show_turns, turn_of
+from studio.ui.turns import edited_text, show_turns, turn_of
 from studio.ui.words import attempt, notice, tell
 
 if TYPE_CHECKING:
@@ -28,14 +30,28 @@ REDRAW_S = 0.05
 
 
 def wire_talk(
-    parts: "StudioParts", language: gr.Radio, fields: "TalkFields", connection: Any, conversation: Any
+    parts: "StudioParts",
+    language: gr.Radio,
+    fields: "TalkFields",
+    connection: Any,
+    conversation: Any,
+    now: AnsweringNow,
 ) -> None:
-    def ask(text: str, said: Conversation, role: str, spoken: str) -> Any:
-        # The message joins the conversation before anything can fail, and stays there.
-        if not text.strip():
-            return gr.skip(), gr.skip(), gr.skip()
-        asked = said.ask(text, role)
-        return "", asked, show_turns(asked, spoken)
+    """Wire the conversation; `now` tells who is being answered, also to what else changes it."""
+
+    def change(spoken: str, request: gr.Request, make: Callable[[], tuple[Any, ...]], count: int) -> Any:
+        """What a change of the conversation gives, and no notice; while it is being answered, nothing but a notice."""
+        if now.is_busy(str(request.session_hash)):
+            return *((gr.skip(),) * count), notice(say("chat.busy", spoken))
+        return *make(), ""
+
+    def ask(text: str, said: Conversation, role: str, spoken: str, request: gr.Request) -> Any:
+        def make() -> tuple[Any, ...]:
+            # The message joins the conversation before anything can fail, and stays there.
+            asked = said.ask(text, role)
+            return "", asked, show_turns(asked, spoken)
+
+        return change(spoken, request, make, 3) if text.strip() else (gr.skip(),) * 4
 
     def answer(
         said: Conversation,
@@ -50,17 +66,19 @@ def wire_talk(
         request: gr.Request,
         *numbers: str,
     ) -> Iterator[Any]:
+        user, begun = str(request.session_hash), time.monotonic()
         still = (gr.skip(),) * 4
-        if not said.awaits_answer:
-            yield *still, ""
+        running = now.begin(user) if said.awaits_answer else None
+        if running is None:
+            yield *still, gr.skip()
             return
-        said = _with_setting(said, system, tools)
+        said = replace(said, system=system or "", tools=tools or "")
+        came, failed = False, ""
         try:
             sampling = read_sampling(dict(zip(BOUNDS, numbers, strict=True)), stops)
             offered = read_tools(tools)
             if not (loaded or picked):
                 raise StudioError("no_model_loaded", "model")
-            user, begun = str(request.session_hash), time.monotonic()
             wanted = loaded.picked if loaded and not picked else (picked or "", tuple(chosen or ()))
             gone = loaded is None or (loaded.key and not parts.models.find(loaded.key))
             if loaded is None or gone or loaded.picked != wanted:
@@ -69,26 +87,54 @@ def wire_talk(
                 loaded = connect(parts, *wanted, servers, user)
                 parts.models.keep(user, [loaded.key])
                 yield *still[:2], loaded, say_loaded(loaded, spoken, time.monotonic() - begun), ""
-            reply = stream_reply(loaded.endpoint, said.messages(), said.system, sampling, offered)
+            (line,) = running.lines
+            reply = stream_reply(loaded.endpoint, said.messages(), said.system, sampling, offered, line)
             for state in follow_answer(reply, said, loaded.label):
+                if running.discarded:
+                    return
+                came = True
                 yield state, show_turns(state, spoken), loaded, gr.skip(), ""
         except Exception as error:
-            yield *still, tell(error, spoken)
+            failed = tell(error, spoken)
+        finally:
+            now.end(user, running)
+        if not running.discarded and not came:
+            # What was to be answered anew keeps the answer that it had.
+            before = said.give_back()
+            yield before, show_turns(before, spoken), *still[2:], failed
+        elif failed:
+            yield *still, failed
 
-    def retry(said: Conversation, data: gr.RetryData, spoken: str) -> Any:
-        place, _ = turn_of(said, _first(data.index))
-        again = said.regenerate(next((i for i in range(place, len(said.turns)) if _is_answer(said, i)), None))
-        return again, show_turns(again, spoken)
+    def retry(said: Conversation, data: gr.RetryData, spoken: str, request: gr.Request) -> Any:
+        def make() -> tuple[Any, ...]:
+            place, _ = turn_of(said, _first(data.index))
+            again = said.regenerate(next((i for i in range(place, len(said.turns)) if _is_answer(said, i)), None))
+            return again, show_turns(again, spoken)
 
-    def undo(said: Conversation, spoken: str) -> Any:
-        before, asked = said.undo()
-        return before, show_turns(before, spoken), asked
+        return change(spoken, request, make, 2)
 
-    def edit(said: Conversation, data: gr.EditData, spoken: str) -> Any:
-        place, is_said = turn_of(said, _first(data.index))
-        # Gradio edits all messages of a bubble at once, of which an answer's thoughts and facts are not to be.
-        changed = said.edit(place, plain_text(data.value)) if is_said else said
-        return changed, show_turns(changed, spoken)
+    def undo(said: Conversation, spoken: str, request: gr.Request) -> Any:
+        def make() -> tuple[Any, ...]:
+            before, asked = said.undo()
+            return before, show_turns(before, spoken), asked
+
+        return change(spoken, request, make, 3)
+
+    def edit(said: Conversation, data: gr.EditData, spoken: str, request: gr.Request) -> Any:
+        def make() -> tuple[Any, ...]:
+            place, is_said = turn_of(said, _first(data.index))
+            # Gradio edits all messages of a bubble at once; an answer's thoughts and facts are not to be.
+            changed = said.edit(place, edited_text(said.turns[place], data.value)) if is_said else said
+            return changed, show_turns(changed, spoken)
+
+        return change(spoken, request, make, 2)
+
+    def stop(request: gr.Request) -> None:
+        now.stop(str(request.session_hash))
+
+    def clear(request: gr.Request) -> Any:
+        now.stop(str(request.session_hash), discard=True)
+        return Conversation(), [], ""
 
     def see(
         said: Conversation, loaded: Connection | None, system: str, tools: str, text: str, role: str, spoken: str
@@ -96,7 +142,7 @@ def wire_talk(
         def look() -> str:
             if loaded is None:
                 raise StudioError("no_model_loaded", "model")
-            asked = _with_setting(said.ask(text, role) if text.strip() else said, system, tools)
+            asked = replace(said.ask(text, role) if text.strip() else said, system=system or "", tools=tools or "")
             opening = [{"role": "system", "content": asked.system}] if asked.system.strip() else []
             return _show_prompt(
                 see_prompt(loaded.endpoint, [*opening, *asked.messages()], read_tools(tools)), spoken
@@ -112,14 +158,15 @@ def wire_talk(
         event(
             ask,
             [fields.prompt, conversation, fields.role, language],
-            [fields.prompt, conversation, fields.talk],
+            [fields.prompt, conversation, fields.talk, fields.failed],
             **quiet,
         )
         for event in (fields.send.click, fields.prompt.submit)
     ]
+    changed = [conversation, fields.talk, fields.failed]
     begun += [
-        fields.talk.retry(retry, [conversation, language], [conversation, fields.talk], **quiet),
-        fields.talk.edit(edit, [conversation, language], [conversation, fields.talk], **quiet),
+        fields.talk.retry(retry, [conversation, language], changed, **quiet),
+        fields.talk.edit(edit, [conversation, language], changed, **quiet),
     ]
     answering = [
         event.then(
@@ -134,12 +181,14 @@ def wire_talk(
         )
         for event in begun
     ]
-    fields.talk.undo(undo, [conversation, language], [conversation, fields.talk, fields.prompt], **quiet)
-    fields.stop.click(None, cancels=answering)
+    fields.talk.undo(
+        undo, [conversation, language], [conversation, fields.talk, fields.prompt, fields.failed], **quiet
+    )
+    fields.stop.click(stop, **quiet)
     gr.on(
         [fields.clear.click, fields.talk.clear],
-        lambda: (Conversation(), [], ""),
-        outputs=[conversation, fields.talk, fields.failed],
+        clear,
+        outputs=changed,
         cancels=answering,
         **quiet,
     )
@@ -166,6 +215,9 @@ def follow_answer(reply: Any, said: Conversation, label: str) -> Generator[Conve
             if facts or time.monotonic() - shown_at >= REDRAW_S:
                 shown_at = time.monotonic()
                 yield said.answer(_said(text, thought, label, facts))
+        if facts is None and (text or thought):
+            # It was cut off on purpose, and what came last was not shown yet.
+            yield said.answer(_said(text, thought, label, None))
     except StudioError:
         # What came before the failure is kept.
         if text or thought:
@@ -178,10 +230,6 @@ def follow_answer(reply: Any, said: Conversation, label: str) -> Generator[Conve
 def _said(text: str, thought: str, label: str, facts: AnswerFacts | None) -> Said:
     inside, content = split_thinking(text)
     return Said("assistant", content, thought or inside, label, facts)
-
-
-def _with_setting(said: Conversation, system: str | None, tools: str | None) -> Conversation:
-    return Conversation(said.turns, system or "", tools or "", said.replaced)
 
 
 def _is_answer(said: Conversation, place: int) -> bool:

@@ -28,14 +28,15 @@ def wire_models(
         if told:
             yield told, gr.skip()
             return
-        parts.models.keep(user, [found.key])
+        _, told = attempt(lambda: parts.models.keep(user, [found.key]), spoken)
         yield say_loaded(found, spoken, time.monotonic() - begun), found
 
-    def unload(loaded: Connection | None, spoken: str) -> Any:
+    def unload(loaded: Connection | None, spoken: str, request: gr.Request) -> Any:
         if loaded is None:
             return notice(say("chat.none", spoken)), None
-        parts.models.unload(loaded.key)
-        return notice(say("chat.unloaded" if loaded.key else "chat.none", spoken)), None
+        ended, told = attempt(lambda: parts.models.unload(loaded.key, str(request.session_hash)), spoken)
+        word = "chat.unloaded" if ended else ("chat.shared" if parts.models.find(loaded.key) else "chat.none")
+        return told or notice(say(word, spoken)), None
 
     def arrive(chosen: list[str] | None, servers: Any, spoken: str, request: gr.Request) -> Any:
         """After a reload, the model that is loaded is the one that answers, and the one that is picked."""
@@ -43,7 +44,10 @@ def wire_models(
         if not loaded:
             return *_choices(parts, None, chosen, servers), gr.skip(), None
         last = loaded[-1]
-        found = connect(parts, last.model, list(last.adapters), {}, str(request.session_hash))
+        user = str(request.session_hash)
+        found, told = attempt(lambda: connect(parts, last.model, list(last.adapters), {}, user), spoken)
+        if told:
+            return *_choices(parts, None, chosen, servers), told, None
         model, adapters = _choices(parts, last.model, chosen, servers)
         model, adapters = {**model, "value": last.model}, {**adapters, "value": list(last.adapters)}
         return model, adapters, say_loaded(found, spoken), found

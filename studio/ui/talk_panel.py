@@ -7,6 +7,7 @@ import gradio as gr
 
 from studio.core.conversation import Conversation
 from studio.texts import say
+from studio.ui.answering import AnsweringNow
 from studio.ui.keep_panel import build_keep_panel
 from studio.ui.model_picker import (
     OutsidePanel,
@@ -52,6 +53,7 @@ def build_talk_panel(
     """Build the panel and wire it; returns the part in which servers are named, which others share."""
     # Inside of the tab: Gradio numbers the tabs by their place among all children.
     connection, conversation = gr.State(None), gr.State(Conversation())
+    now = AnsweringNow()
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
             model, adapters, load, unload, status = _build_picker(words)
@@ -89,13 +91,13 @@ def build_talk_panel(
             with words.on(gr.Accordion(say("chat.seen"), open=False, elem_id="chat-seen"), label="chat.seen"):
                 see = words.button("chat.seen.show", "chat-see")
                 seen = gr.HTML("", elem_classes="plain", elem_id="chat-prompt-seen")
-            keep = build_keep_panel(parts, words, language, conversation)
+            keep = build_keep_panel(parts, words, language, conversation, now)
     fields = TalkFields(
         model, adapters, load, unload, status, system, sampling, tools, outside, talk, failed, role, prompt, send,
         stop, clear, see, seen,
     )  # fmt: skip
     wire_models(parts, page, language, tab, fields, connection)
-    wire_talk(parts, language, fields, connection, conversation)
+    wire_talk(parts, language, fields, connection, conversation, now)
     keep.opened.then(
         lambda kept, spoken: (show_turns(kept, spoken), kept.system, kept.tools),
         [conversation, language],

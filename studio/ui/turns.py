@@ -7,6 +7,7 @@ from studio.core.endpoint import AnswerFacts
 from studio.texts import say
 
 Messages = list[dict[str, Any]]
+FENCE, FENCE_END = "```\n", "\n```"
 LATEX = [
     {"left": "$$", "right": "$$", "display": True},
     {"left": "\\[", "right": "\\]", "display": True},
@@ -31,7 +32,13 @@ def turn_of(conversation: Conversation, message: int) -> tuple[int, bool]:
     return len(conversation.turns) - 1, False
 
 
-def plain_text(content: Any) -> str:
+def edited_text(turn: Said, content: Any) -> str:
+    """What a turn was changed to, without what it is shown in."""
+    text = _plain_text(content)
+    return text.removeprefix(FENCE).removesuffix(FENCE_END) if turn.role == "tool" else text
+
+
+def _plain_text(content: Any) -> str:
     """What was typed into a message: Gradio hands it back as lists of parts."""
     if isinstance(content, str):
         return content
@@ -42,7 +49,7 @@ def plain_text(content: Any) -> str:
 def _show(turn: Said, language: str) -> Messages:
     if turn.role != "assistant":
         # What a tool returned is data; as markdown it would be taken apart.
-        content = turn.content if turn.role == "user" else f"```\n{turn.content}\n```"
+        content = turn.content if turn.role == "user" else f"{FENCE}{turn.content}{FENCE_END}"
         return [{"role": "user", "content": content}]
     shown: Messages = []
     if turn.reasoning:

@@ -87,7 +87,8 @@ def test_a_row_is_refused_where_it_would_be_read_as_something_else(home: Home, t
 def test_votes_are_kept_and_become_preference_pairs(home: Home) -> None:
     with pytest.raises(StudioError, match="no_votes"):
         make_vote_dataset(home, "votes")
-    vote = Vote((Turn("user", "q"),), ("base", "tuned"), ("a", "b"), 1)
+    # With a character that some take for the end of a line.
+    vote = Vote((Turn("user", "q\u2028r"),), ("base", "tuned"), ("a", "b"), 1)
     keep_vote(home, vote)
     with (home.chats / "votes.jsonl").open("a") as file:
         file.write('{"turns": [')

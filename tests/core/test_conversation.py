@@ -31,6 +31,13 @@ def test_regenerating_asks_again_and_remembers_what_was_answered() -> None:
     assert third.turns[-1].others == ("a", "b")
 
 
+def test_an_answer_that_does_not_come_again_is_given_back_with_what_followed() -> None:
+    whole = talk("q", "a", "r", "b")
+    assert whole.regenerate(1).give_back() == whole
+    assert Conversation.from_json(whole.regenerate().to_json()) == whole
+    assert whole.regenerate(1).ask("other").dropped == ()
+
+
 def test_a_question_that_is_edited_is_asked_again_without_what_followed() -> None:
     assert contents(talk("q", "a", "r", "b").edit(0, "p")) == ["p"]
     assert talk("q", "a").edit(0, "q") == talk("q", "a")
@@ -78,7 +85,8 @@ def test_a_conversation_survives_its_file() -> None:
     [
         ("<think>hm</think>\n\nYes", "hm", "Yes"),
         ("<think>still at it", "still at it", ""),
-        ("opened by the template</think>Yes", "opened by the template", "Yes"),
+        ("opened by the template</think>\n\nYes", "opened by the template", "Yes"),
+        ("The tag </think> closes it", "", "The tag </think> closes it"),
         ("Yes", "", "Yes"),
         ("Write <think> to think", "", "Write <think> to think"),
     ],
@@ -110,6 +118,7 @@ def test_a_vote_makes_a_pair_with_each_other_answer_and_a_tie_makes_none() -> No
     assert list(Vote(asked, ("x", "y"), ("a", "b"), None).pairs()) == []
     assert list(Vote(asked, ("x", "y"), ("a", " "), 0).pairs()) == []
     assert list(Vote(asked, ("x", "y"), ("a", ""), 1).pairs()) == []
+    assert list(Vote(asked, ("x", "y"), ("a", "b"), 0, elsewhere=(1,)).pairs()) == []
     assert Vote.from_json(vote.to_json()) == vote
     assert count_wins([vote, Vote(asked, ("base", "tuned"), ("a", "b"), None)]) == {
         "base": (0, 2),

@@ -15,10 +15,11 @@ import openai
 import psutil
 import pytest
 
-from studio.actions.chat import ChatModel, ChatModels, stream_reply
+from studio.actions.chat import ChatModel, ChatModels, serve_model, stream_reply
 from studio.actions.runs import RunView
-from studio.core.endpoint import AnswerPiece, Sampling
+from studio.core.endpoint import AnswerPiece, Endpoint, Sampling
 from studio.errors import RequestRefused, StudioError
+from studio.jobs.launch import free_port
 from studio.stores.home import Home
 from tests.engine.conftest import Train, in_engine
 
@@ -49,10 +50,10 @@ def say_all(loaded: ChatModel, tokens: int) -> str:
     return "".join(piece.content for piece in reply if isinstance(piece, AnswerPiece))
 
 
-def draw(loaded: ChatModel) -> str:
+def draw(endpoint: Endpoint) -> str:
     """Sampled with a seed: other weights give another text, also where the likeliest word is the same."""
     sampling = Sampling(max_tokens=40, temperature=2.0, seed=5)
-    reply = stream_reply(loaded.endpoint, ASKED, sampling=sampling)
+    reply = stream_reply(endpoint, ASKED, sampling=sampling)
     return "".join(piece.content for piece in reply if isinstance(piece, AnswerPiece))
 
 
@@ -281,16 +282,38 @@ def test_a_closed_reply_ends_the_generation(engine_home: Home, models: ChatModel
     assert say_all(loaded, 3)
 
 
+def resident() -> int:
+    """Bytes of this process and of all that it started."""
+    tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(process.memory_info().rss for process in tree)
+
+
 def test_unload_gives_the_memory_back(engine_home: Home) -> None:
     models = ChatModels()
+    # What the client brings along is loaded once and stays.
+    models.unload(models.load(engine_home, "ernie-4.5-demo").key)
     before = {process.pid for process in psutil.Process().children(recursive=True)}
+    empty = resident()
     loaded = models.load(engine_home, "ernie-4.5-demo")
+    assert say_all(loaded, 4)
     started = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
     assert models.load(engine_home, "ernie-4.5-demo") == loaded
+    assert resident() > empty + 200e6
     models.unload(loaded.key)
     assert models.loaded() == []
     assert started
     assert not any(process.is_running() for process in started)
+    assert resident() < 1.05 * empty
+
+
+def test_a_model_that_is_served_with_an_adapter_answers_with_it_and_by_its_name(
+    engine_home: Home, models: ChatModels, lora_run: RunView
+) -> None:
+    tuned = draw(models.load(engine_home, lora_run.run).endpoint)
+    with serve_model(engine_home, "ernie-4.5-demo", [lora_run.path], free_port()) as server:
+        listed = httpx.get(f"{server.address}/models").json()["data"]
+        assert [model["id"] for model in listed] == ["adapter"]
+        assert draw(server.endpoint()) == tuned
 
 
 def test_a_window_that_loads_another_model_frees_the_one_before_unless_somebody_else_uses_it(
@@ -436,8 +459,8 @@ def test_a_checkpoint_in_the_form_that_training_goes_on_from_answers_as_the_one_
         loadable = models.load(engine_home, f"{run.path}/hf_checkpoint-2")
         state = models.load(engine_home, f"{run.path}/checkpoint-2")
         final = models.load(engine_home, f"{run.path}/hf_checkpoint-4")
-        assert draw(loadable) == draw(state)
-        assert draw(final) != draw(state)
+        assert draw(loadable.endpoint) == draw(state.endpoint)
+        assert draw(final.endpoint) != draw(state.endpoint)
 
 
 def test_what_is_no_model_or_adapter_is_refused_before_anything_starts(
