@@ -40,7 +40,7 @@ def wire_talk(
     """Wire the conversation; `now` tells who is being answered, also to what else changes it."""
 
     def change(spoken: str, request: gr.Request, make: Callable[[], tuple[Any, ...]], count: int) -> Any:
-        """What a change of the conversation gives, and no notice; while it is being answered, nothing but a notice."""
+        """What a change of the conversation gives, and no notice; while it is being answered, only a notice."""
         if now.is_busy(str(request.session_hash)):
             return *((gr.skip(),) * count), notice(say("chat.busy", spoken))
         return *make(), ""

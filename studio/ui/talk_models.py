@@ -29,7 +29,7 @@ def wire_models(
             yield told, gr.skip()
             return
         _, told = attempt(lambda: parts.models.keep(user, [found.key]), spoken)
-        yield say_loaded(found, spoken, time.monotonic() - begun), found
+        yield say_loaded(found, spoken, time.monotonic() - begun) + told, found
 
     def unload(loaded: Connection | None, spoken: str, request: gr.Request) -> Any:
         if loaded is None:

@@ -99,6 +99,31 @@ def test_a_conversation_is_had_changed_and_learnt_from(page: Page, home: Home) -
     expect(page.locator("#chat-prompt-seen")).to_contain_text("<|im_start|>system\nBe short.<|im_end|>")
 
 
+def test_nothing_that_was_said_is_lost_by_haste_or_failure(page: Page, home: Home) -> None:
+    page.reload()
+    open_tab(page, "chat")
+    write(page, "chat-max_tokens", "3000")
+    write(page, "chat-temperature", "1.5")
+    write(page, "chat-prompt", QUESTION)
+    page.locator("#chat-send").click()
+    expect(answers(page)).not_to_be_empty(timeout=LONG_MS)
+    # A second message while the first is answered stays in its field.
+    write(page, "chat-prompt", "还有呢？")
+    page.locator("#chat-send").click()
+    expect(page.locator("#chat-failed")).to_contain_text("It is answering.")
+    expect(page.locator("#chat-prompt textarea")).to_have_value("还有呢？")
+    page.locator("#chat-stop").click()
+    page.wait_for_timeout(1000)
+    told = answers(page).inner_text()
+    # A repetition that fails gives back what was answered.
+    page.locator("#chat-system textarea").fill("长" * 5000)
+    page.locator("#chat-system textarea").blur()
+    button(page, "Retry")
+    expect(page.locator("#chat-failed")).to_contain_text("The model refused: ")
+    expect(page.locator("#chat-failed")).to_contain_text("4096 tokens")
+    expect(answers(page)).to_have_text(told)
+
+
 def test_two_models_answer_side_by_side_and_the_vote_becomes_training_data(page: Page, home: Home) -> None:
     page.reload()
     open_tab(page, "chat")
@@ -123,6 +148,8 @@ def test_two_models_answer_side_by_side_and_the_vote_becomes_training_data(page:
     write(page, "arena-dataset", "votes")
     page.locator("#arena-make").click()
     expect(page.locator("#arena-made")).to_contain_text("votes has 1 pairs")
+    page.locator("#arena-better-A").click()
+    expect(page.locator("#arena-failed")).to_contain_text("You have voted on these answers.")
     (pair,) = rows(home, "votes")
     assert (pair.chosen[0].content.strip(), pair.rejected[0].content.strip()) == (tuned, base)
 

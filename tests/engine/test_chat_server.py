@@ -122,6 +122,7 @@ def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(client: openai
         {"logit_bias": {"5": 1}},
         {"response_format": {"type": "json_object"}},
         {"beam_width": 4},
+        {"chat_template_kwargs": {"chat_template": "{% for i in range(90000) %}x{% endfor %}"}},
     ],
 )
 def test_what_the_engine_cannot_honour_is_refused(address: str, wrong: dict[str, object]) -> None:
@@ -220,6 +221,54 @@ def test_one_that_gives_up_while_it_waits_is_never_answered(address: str) -> Non
     wait_until(lambda: running(address)["studio_requests_running"] == 0)
     wait_until(lambda: running(address)["studio_requests_waiting"] == 0)
     assert running(address)["studio_generated_tokens_total"] - before < 2000
+
+
+def test_those_who_give_up_make_room_for_others_at_once(address: str) -> None:
+    with send_raw(address, json.dumps({**LONG, "stream": True}).encode()):
+        wait_until(lambda: running(address)["studio_requests_running"] == 1)
+        waiting = [send_raw(address, json.dumps({**LONG, "stream": True}).encode()) for _ in range(20)]
+        wait_until(lambda: running(address)["studio_requests_waiting"] == 20)
+        for sent in waiting:
+            sent.close()
+        wait_until(lambda: running(address)["studio_requests_waiting"] == 0)
+        assert running(address)["studio_requests_running"] == 1
+
+
+def test_an_adapter_that_is_removed_still_answers_who_asked_before(
+    engine_home: Home, address: str, lora_run: RunView
+) -> None:
+    def manage(what: str, **asked: object) -> httpx.Response:
+        return httpx.post(f"{address}/{what}_lora_adapter", json=asked, timeout=60)
+
+    answers: list[httpx.Response] = []
+    body = {**LONG, "model": "gone-soon", "max_tokens": 5}
+    asking = threading.Thread(
+        target=lambda: answers.append(httpx.post(f"{address}/chat/completions", json=body, timeout=60))
+    )
+    assert manage("load", lora_name="gone-soon", lora_path=lora_run.path).status_code == 200
+    with send_raw(address, json.dumps({**LONG, "stream": True}).encode()):
+        wait_until(lambda: running(address)["studio_requests_running"] == 1)
+        asking.start()
+        wait_until(lambda: running(address)["studio_requests_waiting"] == 1)
+        assert manage("unload", lora_name="gone-soon").status_code == 200
+    asking.join()
+    assert answers[0].status_code == 200
+    assert httpx.post(f"{address}/chat/completions", json=body).json()["error"]["code"] == "model_not_found"
+    assert manage("unload", lora_name="gone-soon").status_code == 404
+    # Nothing answers to the base's name but the base.
+    assert manage("load", lora_name="ernie-4.5-demo", lora_path=lora_run.path).status_code == 400
+
+
+def test_half_a_character_is_refused(address: str) -> None:
+    body = b'{"messages": [{"role": "user", "content": "\\ud800"}]}'
+    headers = {"Content-Type": "application/json"}
+    answer = httpx.post(f"{address}/chat/completions", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "half_character")
+
+
+def test_an_unknown_path_is_told_as_such(address: str) -> None:
+    answer = httpx.post(f"{address}/responses", json={})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, None)
 
 
 def test_a_timeout_of_the_client_ends_the_generation(address: str) -> None:
@@ -335,6 +384,69 @@ def test_a_window_that_loads_another_model_frees_the_one_before_unless_somebody_
         assert [item.key for item in models.loaded()] == [tuned.key]
     finally:
         models.close()
+
+
+def test_one_window_does_not_take_the_model_from_another(engine_home: Home, lora_run: RunView) -> None:
+    models = ChatModels()
+    try:
+        base = models.load(engine_home, "ernie-4.5-demo", user="a")
+        models.load(engine_home, "ernie-4.5-demo", user="b")
+        assert models.unload(base.key, "a") is False
+        assert say_all(base, 2)
+        # One leaves while another loads an adapter of the same base.
+        loading = threading.Thread(target=lambda: models.load(engine_home, lora_run.run, user="c"))
+        loading.start()
+        models.unload(base.key, "b")
+        loading.join()
+        (tuned,) = models.loaded()
+        assert draw(tuned.endpoint) != ""
+        assert models.unload(tuned.key, "c") is True
+    finally:
+        models.close()
+
+
+def test_two_models_that_fit_only_one_by_one_are_not_both_loaded(engine_home: Home, fresh_model: Path) -> None:
+    # What is there is taken by whoever comes first.
+    before = len(psutil.Process().children())
+    models = ChatModels(available_bytes=lambda: 10**10 if len(psutil.Process().children()) == before else 0)
+    told: list[str] = []
+
+    def load(model: str) -> None:
+        try:
+            models.load(engine_home, model)
+            told.append("loaded")
+        except StudioError as error:
+            told.append(error.code)
+
+    try:
+        threads = [threading.Thread(target=load, args=(model,)) for model in ("ernie-4.5-demo", str(fresh_model))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(told) == ["loaded", "model_too_large"]
+    finally:
+        models.close()
+
+
+READ_SUM = """
+import json, sys
+from pathlib import Path
+import paddle
+from studio.engine.loading import _sum_layers, load_model
+loaded = load_model(Path(sys.argv[1]), [Path(sys.argv[2])])
+layers = [layer for _, layer in loaded.model.named_sublayers() if hasattr(layer, "lora_A")]
+for layer in layers[:2]:
+    layer.weight = paddle.base.framework.EagerParamBase.from_tensor(layer.weight.astype("bfloat16"))
+total = _sum_layers([layers[0], layers[0]])
+print(json.dumps([str(total.lora_A.dtype), list(total.lora_A.shape), list(layers[0].lora_A.shape)]))
+"""
+
+
+def test_adapters_add_up_in_the_precision_of_their_base(engine_home: Home, lora_run: RunView) -> None:
+    dtype, total, alone = in_engine(READ_SUM, str(engine_home.models / "ernie-4.5-demo"), lora_run.path)
+    assert dtype == "paddle.bfloat16"
+    assert total == [alone[0], 2 * alone[1]]
 
 
 def test_an_adapter_changes_the_answer_without_merging(
