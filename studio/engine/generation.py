@@ -13,7 +13,7 @@ from studio.engine.text_stream import TextStream
 from studio.errors import StudioError
 
 # Nobody reads faster than this, and a token of a small model takes less than handing it on.
-FLUSH_S = 0.03
+FLUSH_S = 0.05
 # Logits divided by less are infinite.
 GREEDY_BELOW = 1e-5
 # What stands for a probability of zero: JSON knows no infinity. As vLLM and OpenAI have it.

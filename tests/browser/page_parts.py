@@ -66,7 +66,11 @@ def ask(page: Page, text: str) -> str:
     page.locator("#chat-send").click()
     answer = answers(page).nth(before)
     expect(answer).not_to_be_empty(timeout=LONG_MS)
-    # The answer is whole when it no longer grows.
+    return settled(page, answer)
+
+
+def settled(page: Page, answer: Locator) -> str:
+    """The text of an answer when it no longer grows."""
     earlier = ""
     for _ in range(60):
         page.wait_for_timeout(500)
