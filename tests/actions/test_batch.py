@@ -329,10 +329,21 @@ def test_an_interrupted_command_keeps_what_was_answered(home: Home, server: Mode
     out = tmp_path / "answers.jsonl"
     argv = [sys.executable, "-m", "studio", "--home", str(home.root), "batch", "--questions", str(questions)]
     argv += ["--endpoint", server.address, "--out", str(out)]
-    with subprocess.Popen(argv, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True) as command:
+    command = subprocess.Popen(
+        argv,
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.PIPE,
+        text=True,
+        # What runs in the background of a shell is born deaf to Ctrl+C, and so would be what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
         assert server.begun.wait(WAIT_S)
         command.send_signal(signal.SIGINT)
         _, told = command.communicate(timeout=WAIT_S)
+    finally:
+        command.kill()
+        command.wait()
     assert command.returncode == 1
     assert told.startswith("1 of 3 are answered. To go on: python -m studio batch --resume questions")
     assert [len(json.loads(line)["answers"]) for line in out.read_text().splitlines()] == [1, 0, 0]

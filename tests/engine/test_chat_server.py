@@ -17,8 +17,9 @@ import pytest
 
 from studio.actions.chat import ChatModel, ChatModels, serve_model, stream_reply
 from studio.actions.runs import RunView
-from studio.core.endpoint import AnswerPiece, Endpoint, Sampling
+from studio.core.endpoint import AnswerFacts, AnswerPiece, Endpoint, Sampling
 from studio.errors import RequestRefused, StudioError
+from studio.jobs.endpoint import see_prompt
 from studio.jobs.launch import free_port
 from studio.stores.home import Home
 from tests.engine.conftest import Train, in_engine
@@ -317,6 +318,31 @@ def test_the_prompt_is_shown_as_the_model_sees_it(address: str) -> None:
     assert told["prompt"].endswith("<|im_start|>user\n发烧怎么办？<|im_end|><|im_start|>assistant\n")
     assert told["count"] == len(told["tokens"])
     assert told["chat_template"].startswith("{{")
+
+
+TOOL_TEMPLATE = (
+    "{% if tools %}TOOLS {{ tools | map(attribute='function') | map(attribute='name') | join(',') }}\n{% endif %}"
+    "{% for message in messages %}[{{ message.role }}] {{ message.content }}\n{% endfor %}"
+    "{% if enable_thinking %}<think>{% endif %}"
+)
+
+
+def test_tools_and_a_tools_answer_reach_a_template_that_knows_them(
+    engine_home: Home, models: ChatModels, fresh_model: Path
+) -> None:
+    (fresh_model / "chat_template.jinja").write_text(TOOL_TEMPLATE)
+    loaded = models.load(engine_home, str(fresh_model))
+    tools = [{"type": "function", "function": {"name": "look_up", "parameters": {}}}]
+    messages = [*ASKED, {"role": "assistant", "content": "look_up()"}, {"role": "tool", "content": "38.5"}]
+    told = see_prompt(loaded.endpoint, messages, tools)
+    assert told["prompt"] == "TOOLS look_up\n[user] 发烧怎么办？\n[assistant] look_up()\n[tool] 38.5\n"
+    reply = list(stream_reply(loaded.endpoint, messages, sampling=Sampling(max_tokens=3), tools=tools))
+    assert isinstance(reply[-1], AnswerFacts)
+    assert reply[-1].prompt_tokens == told["count"]
+    # What a family's template takes besides is passed on.
+    body = {"messages": ASKED, "chat_template_kwargs": {"enable_thinking": True}}
+    answer = httpx.post(loaded.endpoint.address.removesuffix("/v1") + "/tokenize", json=body)
+    assert answer.json()["prompt"].endswith("<think>")
 
 
 def test_another_sites_name_for_this_machine_is_refused(address: str) -> None:
