@@ -134,7 +134,7 @@ def build_arena_panel(
             for state, told in _answer_all(connected, asked, how, running, spoken):
                 if running.discarded:
                     return
-                yield gr.skip(), state, told, *_show(state, spoken)
+                yield gr.skip(), state, told or gr.skip(), *_show(state, spoken)
         except Exception as error:
             yield gr.skip(), gr.skip(), tell(error, spoken), *still
         finally:

@@ -92,8 +92,11 @@ def wire_talk(
             for state in follow_answer(reply, said, loaded.label):
                 if running.discarded:
                     return
+                if not came:
+                    yield *still, ""
                 came = True
-                yield state, show_turns(state, spoken), loaded, gr.skip(), ""
+                # Not the notice, too: it may say by now that something else must wait.
+                yield state, show_turns(state, spoken), loaded, gr.skip(), gr.skip()
         except Exception as error:
             failed = tell(error, spoken)
         finally:
@@ -102,7 +105,7 @@ def wire_talk(
             # What was to be answered anew keeps the answer that it had.
             before = said.give_back()
             yield before, show_turns(before, spoken), *still[2:], failed
-        elif failed:
+        elif not running.discarded:
             yield *still, failed
 
     def retry(said: Conversation, data: gr.RetryData, spoken: str, request: gr.Request) -> Any:

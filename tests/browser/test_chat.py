@@ -13,6 +13,7 @@ from studio.actions.runs import wait_run
 from studio.actions.train import request_from_keys, start_run
 from studio.core.rows import Row
 from studio.stores.home import Home
+from tests.actions.model_server import serve
 from tests.browser.conftest import Studio
 from tests.browser.page_parts import LONG_MS, answers, ask, open_tab, pick, settled, unfold, write
 
@@ -99,28 +100,33 @@ def test_a_conversation_is_had_changed_and_learnt_from(page: Page, home: Home) -
     expect(page.locator("#chat-prompt-seen")).to_contain_text("<|im_start|>system\nBe short.<|im_end|>")
 
 
-def test_nothing_that_was_said_is_lost_by_haste_or_failure(page: Page, home: Home) -> None:
-    page.reload()
+def test_nothing_that_was_said_is_lost_by_haste_or_failure(page: Page, studio: Studio) -> None:
     open_tab(page, "chat")
-    write(page, "chat-max_tokens", "3000")
-    write(page, "chat-temperature", "1.5")
-    write(page, "chat-prompt", QUESTION)
-    page.locator("#chat-send").click()
-    expect(answers(page)).not_to_be_empty(timeout=LONG_MS)
-    # A second message while the first is answered stays in its field.
-    write(page, "chat-prompt", "还有呢？")
-    page.locator("#chat-send").click()
-    expect(page.locator("#chat-failed")).to_contain_text("It is answering.")
-    expect(page.locator("#chat-prompt textarea")).to_have_value("还有呢？")
-    page.locator("#chat-stop").click()
-    told = settled(page, answers(page))
-    # A repetition that fails gives back what was answered.
-    page.locator("#chat-system textarea").fill("长" * 5000)
-    page.locator("#chat-system textarea").blur()
-    button(page, "Retry")
-    expect(page.locator("#chat-failed")).to_contain_text("The model refused: ")
-    expect(page.locator("#chat-failed")).to_contain_text("4096 tokens")
-    assert settled(page, answers(page)) == told
+    with serve() as server:
+        unfold(page, "Another server")
+        write(page, "chat-address", server.address)
+        page.locator("#chat-outside-add").click()
+        place = server.address.removeprefix("http://").removesuffix("/v1")
+        expect(page.locator("#chat-model input")).to_have_value(place)
+        server.kinder = True
+        write(page, "chat-prompt", "slow, and refuse the second time")
+        page.locator("#chat-send").click()
+        expect(answers(page)).to_contain_text("more", timeout=LONG_MS)
+        # A second message while the first is answered stays in its field.
+        write(page, "chat-prompt", "And then?")
+        page.locator("#chat-send").click()
+        expect(page.locator("#chat-failed")).to_contain_text("It is answering.")
+        expect(page.locator("#chat-prompt textarea")).to_have_value("And then?")
+        page.locator("#chat-stop").click()
+        told = settled(page, answers(page))
+        assert told.startswith("more more")
+        assert server.ended.wait(10)
+        # A repetition that fails gives back what was answered.
+        server.kinder = False
+        button(page, "Retry")
+        expect(page.locator("#chat-failed")).to_contain_text("The model refused: ")
+        assert settled(page, answers(page)) == told
+        assert len(server.asked) == 2
 
 
 def test_two_models_answer_side_by_side_and_the_vote_becomes_training_data(page: Page, home: Home) -> None:
