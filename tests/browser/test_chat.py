@@ -176,8 +176,7 @@ def test_a_batch_goes_through_two_models_into_a_table(page: Page, home: Home) ->
     assert len([json.loads(line) for line in kept]) == 4
 
 
-def test_a_server_elsewhere_answers_and_its_failures_are_told(page: Page, home: Home) -> None:
-    page.reload()
+def test_a_server_elsewhere_answers_and_its_failures_are_told(page: Page, studio: Studio) -> None:
     open_tab(page, "chat")
     unfold(page, "Another server")
     write(page, "chat-address", "not an address")
@@ -187,6 +186,7 @@ def test_a_server_elsewhere_answers_and_its_failures_are_told(page: Page, home: 
     write(page, "chat-key", "a-secret")
     page.locator("#chat-outside-add").click()
     expect(page.locator("#chat-outside-told")).to_contain_text("127.0.0.1:9 can be chosen")
+    expect(page.locator("#chat-model input")).to_have_value("127.0.0.1:9")
     page.locator("#chat-load").click()
     expect(page.locator("#chat-status")).to_contain_text("Answers come from 127.0.0.1:9")
     write(page, "chat-prompt", QUESTION)
@@ -196,6 +196,5 @@ def test_a_server_elsewhere_answers_and_its_failures_are_told(page: Page, home: 
     )
     # The conversation is whole, and another model goes on with it.
     expect(page.locator("#chat-talk .user.message")).to_have_text(QUESTION)
-    assert not any(
-        "a-secret" in path.read_text(errors="replace") for path in home.root.rglob("*") if path.is_file()
-    )
+    files = [path for path in studio.home.root.rglob("*") if path.is_file()]
+    assert not any("a-secret" in path.read_text(errors="replace") for path in files)
