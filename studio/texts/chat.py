@@ -119,4 +119,95 @@ TEXTS: dict[str, tuple[str, str]] = {
     "arena.dataset": ("Name of a new preference dataset", "新偏好数据集的名称"),
     "arena.make": ("Make a dataset of all votes", "用全部投票生成数据集"),
     "arena.made": ("{name} has {rows} pairs; DPO can train on it.", "{name} 有 {rows} 个偏好对，可用于 DPO 训练。"),
+    "error.endpoint_refused": ("The model refused: {reason}", "模型拒绝了请求：{reason}"),
+    "error.endpoint_unreachable": ("Nothing answers at {address}: {reason}", "{address} 没有响应：{reason}"),
+    "error.endpoint_silent": (
+        "{address} was silent for {seconds} s. What came before is kept; try again, or ask something shorter.",
+        "{address} 已 {seconds} 秒没有响应。已收到的内容保留；请重试或缩短问题。",
+    ),
+    "error.endpoint_broke_off": (
+        "{address} broke off in the midst of its answer. What came before is kept.",
+        "{address} 在回答途中断开。已收到的内容保留。",
+    ),
+    "error.endpoint_rubbish": (
+        "{address} does not speak OpenAI's protocol: {reason}",
+        "{address} 的响应不符合 OpenAI 协议：{reason}",
+    ),
+    "error.endpoint_no_prompt": (
+        "{address} does not tell how it writes the prompt.",
+        "{address} 不提供其提示词的写法。",
+    ),
+    "error.bad_endpoint": (
+        "“{given}” is no address of a server. It begins with http:// or https://, as in http://127.0.0.1:8188/v1.",
+        "“{given}” 不是服务地址。应以 http:// 或 https:// 开头，例如 http://127.0.0.1:8188/v1。",
+    ),
+    "error.bad_key_characters": (
+        "The key holds characters that no key has. Copy it again.",
+        "密钥含有不可用的字符，请重新复制。",
+    ),
+    "error.adapter_refused": ("The adapter cannot be used: {reason}", "无法使用该适配器：{reason}"),
+    "error.architecture_unknown": (
+        "{given} is a {architecture}, which the installed PaddleFormers does not have: {reason}",
+        "{given} 的架构是 {architecture}，已安装的 PaddleFormers 不支持：{reason}",
+    ),
+    "error.model_too_large": (
+        "{given} needs about {needed} GB of memory, and {free} GB are free. Unload another model, or choose a smaller one.",
+        "{given} 约需 {needed} GB 内存，当前可用 {free} GB。请卸载其他模型或选择更小的模型。",
+    ),
+    "error.adapter_with_weights": (
+        "{given} holds weights beside its LoRA factors and cannot be switched; merge it on the Export tab.",
+        "{given} 除 LoRA 因子外还含有权重，无法切换；请在“导出”页合并。",
+    ),
+    "error.prompt_too_long": (
+        "The model's context is {limit} tokens, and the prompt is {tokens}.",
+        "模型上下文为 {limit} 个 token，而提示词有 {tokens} 个。",
+    ),
+    "error.no_chat_template": ("The model has no chat template.", "该模型没有对话模板。"),
+    "error.no_place_for_tools": (
+        "The model's chat template has no place for tools.",
+        "该模型的对话模板不支持工具。",
+    ),
+    "error.template_refused": (
+        "The chat template refuses this conversation: {reason}",
+        "对话模板拒绝了该对话：{reason}",
+    ),
+    "error.half_character": (
+        "The text holds half a character at position {position}.",
+        "文本第 {position} 个位置有不完整的字符。",
+    ),
+    "error.name_taken": ("{given} is the name of the base.", "{given} 是基座的名称。"),
+    "error.not_loaded_here": (
+        "{given} is not loaded here; loaded are {known}.",
+        "此处未加载 {given}；已加载 {known}。",
+    ),
+    "error.engine_failed": ("The engine failed: {reason}", "引擎出错：{reason}"),
+    "error.no_key_in_file": ("There is no key in {path}.", "{path} 中没有密钥。"),
+    "error.queue_full": ("{waiting} requests are waiting already.", "已有 {waiting} 个请求在排队。"),
+    "error.no_model_loaded": (
+        "No model is loaded. Choose one and press Load; your message stays.",
+        "尚未加载模型。请选择并点击“加载”，您的消息会保留。",
+    ),
+    "error.too_few_models": ("Choose two to four models.", "请选择两到四个模型。"),
+    "error.bad_tools": ("The tools are no JSON list of objects: {reason}", "工具定义不是 JSON 对象列表：{reason}"),
+    "error.bad_number": ("{option}: “{given}” is no number in its range.", "{option}：“{given}” 不是有效数值。"),
+    "error.nothing_answered": ("There is no answer yet.", "还没有回答。"),
+    "error.no_other_answer": (
+        "A pair needs two answers to the last message: regenerate it, or edit it.",
+        "偏好对需要对最后一条消息的两个回答：请重新生成或编辑回答。",
+    ),
+    "error.not_a_conversation": ("This is no conversation of ours: {reason}", "这不是有效的对话文件：{reason}"),
+    "error.bad_conversation_name": (
+        "“{given}” cannot be a name. Use letters, digits, spaces, dots and dashes.",
+        "“{given}” 不能作为名称。可用字母、数字、空格、点和连字符。",
+    ),
+    "error.unknown_conversation": ("There is no conversation {given}.", "没有名为 {given} 的对话。"),
+    "error.cannot_append": (
+        "{given} lies in {file}, and rows can be added to .jsonl files only. Choose a new name, or convert it first.",
+        "{given} 位于 {file}，只能向 .jsonl 文件追加。请换新名称或先转换格式。",
+    ),
+    "error.row_of_other_kind": (
+        "{given} holds rows of another kind or with other columns. Choose a new name.",
+        "{given} 中的行类型或列不同，请换新名称。",
+    ),
+    "error.no_votes": ("No vote makes a pair yet.", "还没有可生成偏好对的投票。"),
 }

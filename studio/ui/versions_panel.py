@@ -142,9 +142,9 @@ def build_versions_panel(
         return tell_made(lambda: [convert_dataset(home, name, kind, wanted.strip() or f"{name}-{kind}")], spoken)
 
     examine.click(do_examine, [picked, against, drop, model, max_seq_len, language], [told, drop])
-    picked.change(lambda: "", outputs=told, show_progress="hidden").then(
-        lambda kept: _others(home, kept), against, against, show_progress="hidden"
-    )
+    # In the browser: an answer of the server may come late, and wipe what a quick click has told meanwhile.
+    picked.change(None, None, told, js="() => ''")
+    picked.change(lambda kept: _others(home, kept), against, against, show_progress="hidden")
     return [
         clean.click(
             do_clean,
