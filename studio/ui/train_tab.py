@@ -13,6 +13,7 @@ from studio.core.options import OPTIONS
 from studio.errors import RequestRefused
 from studio.stores.home import Home
 from studio.texts import say, word_problem
+from studio.ui.run_card import run_marker
 from studio.ui.runs_panel import build_runs, run_choices, wire_runs
 from studio.ui.settings_panel import (
     build_preset_choice,
@@ -105,8 +106,11 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     start.click(
         lambda values: _start(home, inputs, values, values[language]),
         {*inputs.values(), language},
-        [told, problems, runs.run, inputs["name"]],
+        [told, problems, runs.run, runs.current, inputs["name"]],
         trigger_mode="once",
+    ).then(
+        # What was asked before the start may be answered after it, and then speaks of a name that is taken.
+        **preview
     )
     for button, at_once in ((stop, False), (now, True)):
         button.click(_stopper(home, at_once), [runs.run, language], told, show_progress="hidden")
@@ -137,13 +141,14 @@ def _start(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], lan
     try:
         view = start_run(home, read_request(inputs, values))
     except RequestRefused as error:
-        return "", problem_list(error.problems, language), gr.skip(), gr.skip()
+        return "", problem_list(error.problems, language), gr.skip(), gr.skip(), gr.skip()
     except Exception as error:
-        return tell(error, language), gr.skip(), gr.skip(), gr.skip()
+        return tell(error, language), gr.skip(), gr.skip(), gr.skip(), gr.skip()
     told = notice(say("train.started", language, run=view.name), "good")
     # The next run needs another name; offering it now spares an error at the next Start.
     choices = run_choices(home, view.run)
-    return told, "", choices, free_name(home, view.name)
+    # The run is followed from here on, whether or not the list tells that it has changed.
+    return told, "", choices, run_marker(view.run, language), free_name(home, view.name)
 
 
 def _stopper(home: Home, at_once: bool) -> Any:
