@@ -14,8 +14,9 @@ HAN_SHARE = 0.3
 # Letters that rouge-score's own tokenizer would drop although they are no Chinese: Cyrillic, Arabic, Hangul …
 BEYOND_LATIN = re.compile("[\u0370-\u1dff\u2c00-\u33ff\ua4d0-\ud7ff\ufb1d-\ufdff\ufe70-\ufefe]")
 WORD = re.compile(r"\w+")
-# jieba's time grows with the square of a run of characters in no word, as a model that repeats itself writes.
-LONGEST_PIECE = 2000
+# jieba's time grows with the square of a run of characters in no word, as a model that repeats itself writes. So it
+# gets pieces that end where its words do, at a punctuation mark, or without one after so many characters.
+PIECE = re.compile(r"(?s:.{1,1999}[\s,!?;:、。]|.{1,2000})")
 
 
 def has_han(text: str) -> bool:
@@ -45,8 +46,7 @@ def is_punctuation(text: str) -> bool:
 def chinese_words(text: str) -> list[str]:
     """The words of a text with Chinese in it as jieba cuts them: lower case, usual forms, without punctuation."""
     cut = _jieba().lcut
-    even = same_forms(text).lower()
-    pieces = (even[start : start + LONGEST_PIECE] for start in range(0, len(even), LONGEST_PIECE))
+    pieces = PIECE.findall(same_forms(text).lower())
     return [word for piece in pieces for word in cut(piece) if not is_punctuation(word)]
 
 

@@ -19,6 +19,7 @@ from studio.texts import (
     options,
     page,
     problems,
+    scoring,
     serving,
     workbench,
 )
@@ -34,6 +35,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **history.TEXTS,
     **options.TEXTS,
     **problems.TEXTS,
+    **scoring.TEXTS,
     **failures.TEXTS,
     **data.TEXTS,
     **workbench.TEXTS,

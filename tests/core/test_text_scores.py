@@ -1,7 +1,11 @@
 """Text metrics are those of sacrebleu, rouge-score and SQuAD, in English and Chinese."""
 
+import importlib
+import os
 import subprocess
 import sys
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -119,14 +123,31 @@ def test_a_common_subsequence_is_as_long_as_by_the_table(first: list[str], secon
     assert common_length(first, second) == table[-1][-1]
 
 
-def test_chinese_is_cut_by_jieba_whoever_added_words_to_the_shared_one() -> None:
-    import jieba
+@pytest.fixture
+def jieba_itself(tmp_path: Path) -> ModuleType:
+    """jieba as it comes, silent, and with its file elsewhere."""
+    jieba = importlib.import_module("jieba")
+    jieba.setLogLevel("ERROR")
+    jieba.dt.tmp_dir = str(tmp_path)
+    return jieba
 
+
+def test_chinese_is_cut_by_jieba_whoever_added_words_to_the_shared_one(jieba_itself: ModuleType) -> None:
     before = chinese_words("我来到北京清华大学，学习 ＡＩ！")
     assert before == ["我", "来到", "北京", "清华大学", "学习", "ai"]
-    jieba.setLogLevel("ERROR")
-    jieba.add_word("来到北京清华")
-    assert chinese_words("我来到北京清华大学，学习 ＡＩ！") == before
+    jieba_itself.add_word("来到北京清华")
+    try:
+        assert jieba_itself.lcut("我来到北京清华大学")[1] == "来到北京清华"
+        assert chinese_words("我来到北京清华大学，学习 ＡＩ！") == before
+    finally:
+        jieba_itself.del_word("来到北京清华")
+
+
+def test_a_long_text_is_cut_as_jieba_cuts_the_whole(jieba_itself: ModuleType) -> None:
+    text = (
+        "自然语言处理是人工智能领域的一个重要方向,我来到北京清华大学。阿司匹林可以缓解头痛、发热和关节疼痛\n" * 200
+    )
+    assert chinese_words(text) == [word for word in jieba_itself.lcut(text) if word not in ",。、\n"]
 
 
 @pytest.mark.parametrize(
@@ -193,18 +214,20 @@ def test_a_score_comes_back_from_json_as_it_was() -> None:
     assert RowScore.from_json(score.to_json()) == score
 
 
-def test_scoring_loads_its_libraries_when_a_text_is_scored_and_tells_nothing_on_the_terminal() -> None:
+def test_scoring_loads_its_libraries_when_a_text_is_scored_and_leaves_nothing_behind(tmp_path: Path) -> None:
     script = """
-import sys, tempfile, os
-import studio.core.scoring
+import sys
+import studio.core.scoring, studio.core.answers, studio.core.judging
 heavy = {"jieba", "sacrebleu", "rouge_score", "nltk", "scipy"}
 print(sorted(heavy & sys.modules.keys()))
 from studio.core.scoring import score_text
 score_text("我来到北京", "北京")
 score_text("in Paris", "Paris")
-print(sorted(heavy & sys.modules.keys()), os.path.exists(os.path.join(tempfile.gettempdir(), "jieba.cache")))
+print(sorted(heavy & sys.modules.keys()))
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-W", "error", "-c", script]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stderr == ""
-    assert done.stdout.splitlines()[0] == "[]"
-    assert done.stdout.splitlines()[1].startswith("['jieba', 'rouge_score', 'sacrebleu']")
+    assert done.stdout.splitlines() == ["[]", "['jieba', 'rouge_score', 'sacrebleu']"]
+    assert list(tmp_path.iterdir()) == []
