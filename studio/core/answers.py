@@ -18,11 +18,12 @@ LETTERS = "ABCDEFGH"
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL)
 _THOUGHT_BEGUN_BEFORE = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL)
 
-# An option as `(A)`, `[A]`, `A、`, `A:`, `A)`, `A.` anywhere, or as `A text` where a line begins; after NFKC, which
-# makes full-width forms the usual ones. Initials (`A.B.`) are none.
+# An option as `(A)`, `[A]`, `A、`, `A:`, `A)`, `A.` anywhere, `A text` where a line begins, or `A甲` after
+# white space or punctuation; after NFKC, which makes full-width forms the usual ones. Initials (`A.B.`) are none.
 _OPTION = re.compile(
     r"(?<![A-Za-z0-9])"
-    r"(?:[(\[【]\s*([A-H])\s*[)\]】]|([A-H])\s*[、:)]|([A-H])\s*\.(?![A-Za-z]\.)|(?m:^)[ \t]*([A-H])[ \t]+(?=\S))"
+    r"(?:[(\[【]\s*([A-H])\s*[)\]】]|([A-H])\s*[、:)]|([A-H])\s*\.(?![A-Za-z]\.)"
+    r"|(?m:^)[ \t]*([A-H])[ \t]+(?=\S)|(?:(?m:^)|(?<=[\s?!:;,。]))([A-H])(?=[\u4e00-\u9fff]))"
 )
 # One letter and not a list of them (`A、C`); a small one before a word is an article.
 _ONE_LETTER = (
@@ -33,14 +34,14 @@ _IS = r"(?:is|would\s+be|should\s+be)"
 # "The answer is C", "the correct option is C", "答案：B", "故选 B", "\boxed{D}"; but not "option A (is wrong)".
 _TOLD = re.compile(
     rf"(?:answer(?:\s+{_IS})?|(?:choice|option)\s+{_IS})\s*[:=*]*\s*(?:(?:option|choice)\s+)?{_ONE_LETTER}"
-    rf"|(?:答案(?:应该|应当|应)?[是为选]?|选项(?:应该|应当|应)?[是为:]|[应故]?选择?)\s*[:=*]*\s*(?:选项)?\s*{_ONE_LETTER}"
+    rf"|(?:答案(?:应该|应当|应)?[是为选】\]]?|选项(?:应该|应当|应)?[是为:]|[应故]?选择?)\s*[:=*]*\s*(?:选项)?\s*{_ONE_LETTER}"
     rf"|\\boxed\{{(?:\\text\{{)?\s*{_ONE_LETTER}",
     re.IGNORECASE,
 )
 _BEGINS = re.compile(
     rf"(?:选项|option\s+|choice\s+)?{_ONE_LETTER}\s*(?:[.、:)\]】」”\"'*,。;]|\Z|\n)", re.IGNORECASE
 )
-_BEFORE_TOLD = re.compile(r"(?:the\s+)?(?:correct\s+)?(?:正确|参考|本题)*的?", re.IGNORECASE)
+_BEFORE_TOLD = re.compile(r"[【\[]?(?:the\s+)?(?:correct\s+)?(?:正确|参考|本题)*的?", re.IGNORECASE)
 # A capital letter by itself, which is neither an article ("A man") nor part of a word (维生素C) nor called wrong.
 _ALONE = re.compile(
     r"(?:(?<![\w'.])|(?<=[选项是为择]))(?:(A)(?!\s+(?!is\b|or\b|and\b)[a-z])|([B-H]))(?![A-Za-z0-9_'])"
@@ -75,10 +76,11 @@ def find_labels(references: Iterable[str]) -> tuple[str, ...]:
     spellings: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for reference in references:
-        label = same_forms(reference)
+        spelling = without_thoughts(reference)
+        label = same_forms(spelling)
         if not label or len(label) > LONGEST_LABEL or len(label.splitlines()) > 1:
             return ()
-        spellings.setdefault(_bare(label), reference.strip())
+        spellings.setdefault(_bare(label), spelling)
         counts[_bare(label)] += 1
         if len(counts) > MOST_LABELS:
             return ()
@@ -117,10 +119,11 @@ def find_choices(question: str, reference: str) -> Choices | None:
     """
     asked = unicodedata.normalize("NFKC", question)
     marks = _option_list(asked)
+    if not marks:
+        return None
     letters = tuple(_letter(mark) for mark in marks)
-    right = _told_right(same_forms(reference))
-    if right is None:
-        right = _named_by_text(same_forms(reference), asked, marks)
+    told = same_forms(without_thoughts(reference))
+    right = _told_right(told) or _named_by_text(told, asked, marks)
     return Choices(letters, right) if right is not None and right in letters else None
 
 

@@ -11,6 +11,7 @@ TOPICS = ("体育", "财经", "非体育")
 def test_a_few_short_references_that_come_back_are_labels_the_most_frequent_first() -> None:
     assert find_labels(["neg", "Pos", "neg", "pos", "POS", "pos "]) == ("Pos", "neg")
     assert find_labels(["体育"] * 3 + ["财经"] * 4) == ("财经", "体育")
+    assert find_labels(["<think>Is it?</think>\nyes", "no"] * 3) == ("no", "yes")
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,8 @@ LINES = "哪种药可以退热？\nA. 阿司匹林\nB. 青霉素\nC. 胰岛素\n
         ("Which one? (A) one (B) two (C) three", "ABC"),
         ("Which one?\nA) one\nB) two", "AB"),
         ("Which one?\nA one\nB two\nC three", "ABC"),
+        ("Pick:\n- **A.** one\n- **B.** two", "AB"),
+        ("哪个？A甲 B乙\nC丙", "ABC"),
         ("Which one?\n[A] one\n[B] two\n[C] c\n[D] d\n[E] e\n[F] f\n[G] g\n[H] h", "ABCDEFGH"),
         ("Q1?\nA. x\nB. y\nC. z\nAnswer: A\nQ2?\nA. x\nB. y\nAnswer:", "AB"),
         ("A. is a letter?\nA. yes\nB. no", "AB"),
@@ -126,6 +129,11 @@ def test_the_letters_that_a_question_offers_are_found(question: str, letters: st
         ("A man walked in", None),
         ("A、B", None),
         ("A and B", None),
+        ("【答案】C", "C"),
+        ("**B**", "B"),
+        ("本题选C。因为它……", "C"),
+        ("答案：AC", None),
+        ("<think>A?</think>\n\nD", "D"),
         ("AB", None),
         ("ABCD", None),
         ("Because of it", None),
@@ -142,6 +150,7 @@ def test_the_right_letter_is_what_the_reference_begins_with(reference: str, righ
 )
 def test_a_question_without_options_is_no_choice(question: str) -> None:
     assert find_choices(question, "B") is None
+    assert find_choices(question, "阿司匹林") is None
 
 
 @pytest.mark.parametrize(
