@@ -67,7 +67,7 @@ def score_text(answer: str, reference: str, tokenizer: str | None = None) -> Row
     """
     tokenizer = tokenizer or bleu_tokenizer([reference])
     said, wanted = rouge_words(answer, reference)
-    bleu = _bleu(tokenizer).sentence_score(answer, [reference])
+    bleu = _bleu(tokenizer, answer, reference)
     chrf_counts = _chrf_counts(answer, reference)
     return RowScore(
         exact=100.0 * (same_forms(answer) == same_forms(reference)),
@@ -174,7 +174,19 @@ def _chrf_counts(answer: str, reference: str) -> tuple[int, ...]:
     return tuple(counts)
 
 
+def _bleu(tokenizer: str, answer: str, reference: str) -> Any:
+    """sacrebleu's score of a row, which leaves out the orders that a short answer has no n-gram of."""
+    scorer, tokenizers = _bleu_scorer(tokenizer)
+    score = scorer.sentence_score(answer, [reference])
+    # The library keeps its last 65,536 texts, which the studio would hold for good.
+    for kept in tokenizers:
+        kept.__call__.cache_clear()
+    return score
+
+
 @cache
-def _bleu(tokenizer: str) -> Any:
-    """sacrebleu's scorer of single rows, which leaves out the orders that a short answer has no n-gram of."""
-    return importlib.import_module("sacrebleu.metrics.bleu").BLEU(tokenize=tokenizer, effective_order=True)
+def _bleu_scorer(tokenizer: str) -> tuple[Any, tuple[Any, ...]]:
+    """The scorer, and the classes that cut its texts."""
+    scorer: Any = importlib.import_module("sacrebleu.metrics.bleu").BLEU(tokenize=tokenizer, effective_order=True)
+    inner: Any = importlib.import_module("sacrebleu.tokenizers.tokenizer_re").TokenizerRegexp
+    return scorer, (scorer.tokenizer.__class__, inner)

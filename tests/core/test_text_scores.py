@@ -209,6 +209,19 @@ def test_texts_of_100_kb_are_scored(answer: str, reference: str) -> None:
     assert 0 <= min(score.f1, score.rougeL, score.bleu4, score.chrf) <= 100
 
 
+@pytest.mark.parametrize("tokenizer", ["zh", "13a"])
+def test_the_library_keeps_no_text(tokenizer: str) -> None:
+    score_text("一个很长的回答 " * 5000, "reference", tokenizer)
+    module = importlib.import_module(f"sacrebleu.tokenizers.tokenizer_{tokenizer}")
+    cutter = {"zh": "TokenizerZh", "13a": "Tokenizer13a"}[tokenizer]
+    for kept in (getattr(module, cutter), module.TokenizerRegexp):
+        assert kept.__call__.cache_info().currsize == 0
+
+
+def test_half_a_character_is_scored_too() -> None:
+    assert score_text("\ud800", "我\ud800").exact == 0
+
+
 def test_a_score_comes_back_from_json_as_it_was() -> None:
     score = score_text(*CHINESE[0])
     assert RowScore.from_json(score.to_json()) == score
