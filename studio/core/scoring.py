@@ -184,5 +184,5 @@ def _exp_ratio(sums: Numbers) -> Numbers:
 def _macro_f1(sums: Numbers) -> Numbers:
     """The mean of the labels' F1 in percent, over the labels that are true of a row of the sample."""
     wanted, said, right = np.split(sums, 3, axis=1)
-    scores = np.where(wanted > 0, 2 * right / np.maximum(wanted + said, 1), 0.0)
+    scores = 2 * right / np.maximum(wanted + said, 1)
     return 100 * scores.sum(axis=1) / np.maximum((wanted > 0).sum(axis=1), 1)

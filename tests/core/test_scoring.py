@@ -117,6 +117,15 @@ def test_an_interval_holds_its_value(count: int, seed: int) -> None:
         assert found.rows == count
 
 
+def test_an_interval_holds_also_a_value_that_resamples_hardly_reach() -> None:
+    # A label with one of its two rows right has an F1 of 2/3, of resampled rows 0.54 on average.
+    rows = [RowMeasures(label=said, true_label=str(n)) for n in range(200) for said in (str(n), None)]
+    found = summarise(rows)["macro_f1"]
+    assert found.value == pytest.approx(200 / 3)
+    assert found.low < 60
+    assert found.high == found.value
+
+
 def test_one_row_and_equal_rows_have_no_width() -> None:
     for rows in (some_rows(1), some_rows(1) * 7):
         for found in summarise(rows).values():
