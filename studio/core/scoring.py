@@ -1,5 +1,6 @@
 """What was measured of models' answers, as numbers with intervals: the metrics of the Evaluate tab."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,7 +53,8 @@ METRICS: Mapping[str, Metric] = {
 class RowMeasures:
     """What was measured of one question for one model; a part that is None was not.
 
-    `answer` and `reference` are scored as texts; `score` is their score, where somebody has made it already.
+    `answer` and `reference` are scored as texts; `score` is their score, where somebody has made it already. Without
+    the texts it counts where its tokenizer is that of all rows.
     `true_label` is one of a set of labels, `label` the one read from the answer, None where none was found; it then
     counts as wrong. `nll` is the sum of -log p in nats over the reference's `tokens`, `pair_margin` is
     log p(chosen) - log p(rejected).
@@ -91,7 +93,11 @@ def compare(first: Mapping[int, RowMeasures], second: Mapping[int, RowMeasures])
 
 
 def _tokenizer(rows: Iterable[RowMeasures]) -> str:
-    return bleu_tokenizer(row.reference for row in rows if row.reference is not None)
+    """The references decide; where rows came without them, the scores that somebody made of them."""
+    rows = list(rows)
+    references = [row.reference for row in rows if row.reference is not None]
+    made = Counter(row.score.tokenizer for row in rows if row.score is not None)
+    return bleu_tokenizer(references) if references or not made else made.most_common(1)[0][0]
 
 
 def _labels(rows: Iterable[RowMeasures]) -> list[str]:

@@ -65,6 +65,13 @@ def test_the_tokenizer_of_the_corpus_is_used_also_where_rows_came_with_another_s
     assert found.value == pytest.approx(sacrebleu.corpus_bleu(answers, [references], tokenize="zh").score)
 
 
+def test_rows_may_come_with_their_scores_alone() -> None:
+    score = score_text("我今天去北京看天安门。", "今天我去北京参观天安门。")
+    found = summarise([RowMeasures(score=score), RowMeasures(score=score)])
+    assert (found["bleu4"].detail, found["bleu4"].rows) == ("zh", 2)
+    assert found["rougeL"].value == pytest.approx(score.rougeL)
+
+
 def test_macro_f1_is_the_mean_over_labels_and_an_unread_label_is_wrong() -> None:
     # a: 2 right of 2 said and 3 true, F1 4/5; b: 1 right of 2 said and 2 true, F1 1/2; c: never said, 0.
     pairs = [("a", "a"), ("a", "a"), ("b", "a"), ("b", "b"), (None, "b"), ("odd", "c")]
