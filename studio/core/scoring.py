@@ -53,8 +53,8 @@ METRICS: Mapping[str, Metric] = {
 class RowMeasures:
     """What was measured of one question for one model; a part that is None was not.
 
-    `answer` and `reference` are scored as texts; `score` is their score, where somebody has made it already. Without
-    the texts it counts where its tokenizer is that of all rows.
+    `answer` and `reference` are scored as texts; `score` is their score, where somebody has made it already.
+    Without the texts it counts where its tokenizer is that of all rows.
     `true_label` is one of a set of labels, `label` the one read from the answer, None where none was found; it then
     counts as wrong. `nll` is the sum of -log p in nats over the reference's `tokens`, `pair_margin` is
     log p(chosen) - log p(rejected).
