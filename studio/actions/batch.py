@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from studio.actions.models import list_adapters, list_models
-from studio.actions.rows import iter_rows, read_page
+from studio.actions.rows import iter_held_out, iter_rows, read_page
 from studio.core.batch import (
     ACTIVE,
     Answers,
@@ -41,7 +41,7 @@ from studio.texts import word_error
 class BatchView:
     """A batch as it stands. `done` of `total` answers are there, `failed` of them as errors.
 
-    `label` and `phase` (`opening` or `asking`) say what it does now; `left_out` rows could not be asked;
+    `label` and `phase` (`opening`, `asking` or `judging`) say what it does now; `left_out` rows could not be asked;
     `reasons` say which models were given up, and why. `remaining_s` is None where nobody can tell.
     """
 
@@ -70,12 +70,15 @@ class BatchView:
 def gather_questions(home: Home, request: BatchRequest) -> tuple[list[Question], int]:
     """The questions of a request, and how many of its rows ask nothing that can be put. Raises StudioError."""
     end = request.first - 1 + request.limit if request.limit else None
-    if not request.dataset:
+    if request.pasted.strip():
         return list(islice(pasted_questions(request.pasted), request.first - 1, end)), 0
-    rows = enumerate(iter_rows(home, request.dataset), start=1)
+    if request.held_out:
+        rows = iter_held_out(home, request.held_out)
+    else:
+        rows = (row for _, _, row in iter_rows(home, request.dataset))
     questions: list[Question] = []
     left_out = 0
-    for number, (_, _, row) in islice(rows, request.first - 1, end):
+    for number, row in islice(enumerate(rows, start=1), request.first - 1, end):
         question = None if isinstance(row, Fault) else question_of(number, row)
         if question:
             questions.append(question)
@@ -98,14 +101,17 @@ def view_batch(home: Home, name: str) -> BatchView:
     paths = find_batch(home, name)
     request, stored = read_batch_request(paths), read_json(paths.state)
     table = _table(paths, request)
-    done = len(table.answers)
+    done, total = len(table.answers), table.total
+    if request.judge:
+        # Each answer is asked for, and then judged.
+        done, total = done + sum(1 for each in table.answers.values() if "verdict" in each.measured), 2 * total
     state = _state(paths, stored)
     left = sum(len(unanswered(table.questions, label, table.answers)) for label in table.labels)
     reasons: Mapping[str, Any] = stored.get("reasons", {})
     return BatchView(
         name=name,
         state=state,
-        total=table.total,
+        total=total,
         done=done,
         failed=table.failed,
         left_out=int(stored.get("left_out", 0)),
@@ -118,14 +124,15 @@ def view_batch(home: Home, name: str) -> BatchView:
     )
 
 
-def list_batches(home: Home) -> list[BatchView]:
-    """All batches, the newest first."""
-    return [view_batch(home, folder.name) for folder in find_batch_folders(home.batches)]
+def list_batches(home: Home, kind: str = "batch") -> list[BatchView]:
+    """All batches of a kind, the newest first."""
+    return [view_batch(home, name) for name in name_batches(home, kind)]
 
 
-def name_batches(home: Home) -> list[str]:
-    """The names of all batches, the newest first; quicker than a look into each."""
-    return [folder.name for folder in find_batch_folders(home.batches)]
+def name_batches(home: Home, kind: str = "batch") -> list[str]:
+    """The names of all batches of a kind, the newest first; quicker than a look into each."""
+    folders = find_batch_folders(home.batches)
+    return [folder.name for folder in folders if read_batch_request(BatchPaths(folder)).kind == kind]
 
 
 def read_table(home: Home, name: str) -> BatchTable:

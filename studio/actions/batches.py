@@ -8,13 +8,27 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from studio.actions.answering import Asking, Event, GaveUp, Opening, OpenModel, answer_questions, open_contender
+from studio.actions.answering import (
+    JUDGE,
+    Asking,
+    Event,
+    GaveUp,
+    Judging,
+    Opening,
+    OpenModel,
+    answer_questions,
+    judge_answers,
+    open_contender,
+    opened_model,
+)
 from studio.actions.batch import BatchView, gather_questions, view_batch
 from studio.actions.chat import ChatModels, resolve_model
+from studio.actions.evaluation import keep_report
 from studio.core.batch import (
     BatchAnswer,
     BatchRequest,
@@ -24,7 +38,10 @@ from studio.core.batch import (
     problem_of,
     unanswered,
 )
+from studio.core.endpoint import Endpoint, Sampling
+from studio.core.evaluation import awaits_verdict, find_measure_problems
 from studio.core.problems import RUN_NAME
+from studio.core.questions import Question
 from studio.errors import Problem, RequestRefused, StudioError
 from studio.jobs.processes import ProcessIdentity
 from studio.stores.atomic import write_json
@@ -46,6 +63,8 @@ log = logging.getLogger("studio")
 
 NO_KEYS: Mapping[str, str] = {}
 CLOSE_S = 5
+# A judge says the same twice, and gives its reasons first.
+JUDGED_WITH = Sampling(temperature=0.0, max_tokens=1024)
 
 
 class Batches:
@@ -68,7 +87,8 @@ class Batches:
         """
         home = self._home
         contenders = tuple(replace(each, keyed=bool(keys.get(each.label))) for each in request.contenders)
-        request = replace(request, contenders=contenders)
+        judge = replace(request.judge, keyed=bool(keys.get(JUDGE))) if request.judge else None
+        request = replace(request, contenders=contenders, judge=judge)
         problems = find_batch_problems(request, read_registry(home))
         if problems:
             raise RequestRefused(problems)
@@ -78,6 +98,8 @@ class Batches:
         questions, left_out = gather_questions(home, request)
         if not questions:
             raise RequestRefused([Problem("batch_source", "batch_no_questions", {"left_out": left_out})])
+        if problems := find_measure_problems(request.measures, questions):
+            raise RequestRefused(problems)
         paths = _make_folder(home, request)
         request = replace(request, name=paths.folder.name)
         try:
@@ -102,6 +124,9 @@ class Batches:
             for contender in request.contenders
             if contender.keyed and not keys.get(contender.label) and unanswered(questions, contender.label, answers)
         ]
+        if request.judge and request.judge.keyed and not keys.get(JUDGE):
+            values = {"label": request.judge.model or JUDGE, "address": request.judge.address}
+            problems.append(Problem("evaluate_judge_key", "batch_needs_key", values))
         if problems:
             raise RequestRefused(problems)
         return self._begin(paths, request, keys)
@@ -150,21 +175,36 @@ class Batches:
             open_contender, self._home, self._models, request.sampling, key_of, f"batch {paths.folder}"
         )
         thread = threading.Thread(
-            target=self._work, args=(paths, request, open_model, lock), name=f"batch {name}", daemon=True
+            target=self._work,
+            args=(paths, request, open_model, kept.get(JUDGE, ""), lock),
+            name=f"batch {name}",
+            daemon=True,
         )
         self._ended[name] = threading.Event()
         thread.start()
         return view_batch(self._home, name)
 
-    def _work(self, paths: BatchPaths, request: BatchRequest, open_model: OpenModel, lock: FileLock) -> None:
+    def _work(
+        self, paths: BatchPaths, request: BatchRequest, open_model: OpenModel, judge_key: str, lock: FileLock
+    ) -> None:
         reasons: dict[str, Problem] = {}
+
+        def is_cancelled() -> bool:
+            return self._closing.is_set() or paths.stop.exists()
+
         try:
             questions, answers = read_questions(paths), answers_of(paths)
             work = [(each, unanswered(questions, each.label, answers)) for each in request.contenders]
-            for event in answer_questions(
-                work, request.wording, open_model, lambda: self._closing.is_set() or paths.stop.exists()
-            ):
+            for event in answer_questions(work, request.wording, open_model, is_cancelled, request.measures):
                 _keep(paths, event, reasons)
+            if request.judge and not is_cancelled():
+                judge = opened_model(Endpoint(request.judge.address, request.judge.model, judge_key), JUDGED_WITH)
+                for event in judge_answers(_unjudged(paths), request.judge.rubric, judge.stream, is_cancelled):
+                    _keep(paths, event, reasons)
+            if request.kind != "batch":
+                # Also of one that was stopped: what is there is scored.
+                _write_state(paths, label="", phase="scoring")
+                keep_report(self._home, paths)
         except StudioError as error:
             # The disk is full, most likely: nothing more can be kept.
             reasons[""] = problem_of(error)
@@ -188,11 +228,21 @@ class Batches:
 
     def _ended_as(self, paths: BatchPaths, request: BatchRequest) -> str:
         questions, answers = read_questions(paths), answers_of(paths)
-        if not any(unanswered(questions, each.label, answers) for each in request.contenders):
+        judged = not request.judge or not _unjudged(paths)
+        if judged and not any(unanswered(questions, each.label, answers) for each in request.contenders):
             return "finished"
         if paths.stop.exists():
             return "stopped"
         return "interrupted" if self._closing.is_set() else "incomplete"
+
+
+def _unjudged(paths: BatchPaths) -> list[tuple[Question, BatchAnswer]]:
+    """The answers that await a verdict, model by model."""
+    answers, labels = answers_of(paths), [each.label for each in read_batch_request(paths).contenders]
+    found = [
+        (question, answers.get((question.number, label))) for label in labels for question in read_questions(paths)
+    ]
+    return [(question, answer) for question, answer in found if answer and awaits_verdict(answer)]
 
 
 def _keep(paths: BatchPaths, event: Event, reasons: dict[str, Problem]) -> None:
@@ -203,6 +253,8 @@ def _keep(paths: BatchPaths, event: Event, reasons: dict[str, Problem]) -> None:
             _write_state(paths, label=label, phase="opening")
         case Asking(label):
             _write_state(paths, label=label, phase="asking")
+        case Judging(label):
+            _write_state(paths, label=label, phase="judging")
         case GaveUp(label, reason):
             reasons[label] = reason
             _write_state(paths, reasons=_kept(reasons))
@@ -225,7 +277,8 @@ def _make_folder(home: Home, request: BatchRequest) -> BatchPaths:
         except FileExistsError as error:
             raise RequestRefused([Problem("batch_name", "batch_name_taken", {"given": request.name})]) from error
         return BatchPaths(home.batches / request.name)
-    stem = request.dataset if RUN_NAME.fullmatch(request.dataset) else "questions"
+    given = request.dataset or Path(request.held_out or request.probes_of).name
+    stem = given if RUN_NAME.fullmatch(given) else "questions"
     number = 1
     while True:
         folder = home.batches / (f"{stem}-{number}" if number > 1 else stem)

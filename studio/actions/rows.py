@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from studio.core.formats import entry_format
+from studio.core.formats import detect_format, entry_format
 from studio.core.parsing import RowFault, parse_row
 from studio.core.rows import Fault, Row
 from studio.errors import NotFound, StudioError
@@ -17,6 +17,7 @@ from studio.stores.datafiles import RawRow, data_files, iter_raw
 from studio.stores.home import Home
 from studio.stores.registry import entry_file, find_entry
 from studio.stores.rowindex import DataPages, file_identity
+from studio.stores.runs import RunPaths, find_run_folder
 
 # More of the same helps nobody; the count says how many there are.
 SHOWN_FAULTS = 1000
@@ -124,6 +125,20 @@ def iter_rows(home: Home, name: str) -> Iterator[tuple[int, object, Row | Fault]
     entry = find_entry(home, name)
     for raw in iter_raw(existing_file(home, name, entry)):
         yield raw.line, raw.value, _parse(raw, entry)
+
+
+def iter_held_out(home: Home, run: str) -> Iterator[Row | Fault]:
+    """Every row that a run was evaluated on while it trained, from the run's own copy. Raises NotFound."""
+    path = RunPaths(find_run_folder(home, run)).data / "eval.jsonl"
+    if not path.is_file():
+        raise NotFound("nothing_held_out", "run", given=run)
+    entry: Mapping[str, Any] | None = None
+    for raw in iter_raw(path):
+        if entry is None:
+            # Written by the studio, so that all rows are alike.
+            found = detect_format([cast("Mapping[str, Any]", raw.value)])
+            entry = found.entry if found else {}
+        yield _parse(raw, entry)
 
 
 def check_dataset(home: Home, name: str) -> CheckReport:

@@ -41,10 +41,23 @@ class Contender:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchRequest:
-    """What shall be asked, and whom: the rows of a `dataset` or `pasted` questions, from the row `first` on.
+class Judge:
+    """A model of an outside server that gives each answer points; `rubric` is what it is asked, with the places
+    `{question}`, `{reference}` and `{answer}`. Of its key it is only known that there is one."""
 
-    A `limit` of 0 takes all rows. An empty name is given one.
+    address: str
+    model: str = ""
+    rubric: str = ""
+    keyed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """What shall be asked, and whom: the rows of a `dataset`, those that a run `held_out`, or `pasted` questions,
+    from the row `first` on.
+
+    A `limit` of 0 takes all rows. An empty name is given one. With `measures` it is an evaluation: each model is
+    scored, and compared with the first. With `probes_of` it asks the checkpoints of that run.
     """
 
     name: str = ""
@@ -55,6 +68,15 @@ class BatchRequest:
     sampling: Sampling = field(default_factory=Sampling)
     first: int = 1
     limit: int = 0
+    held_out: str = ""
+    measures: tuple[str, ...] = ()
+    judge: Judge | None = None
+    probes_of: str = ""
+
+    @property
+    def kind(self) -> str:
+        """`probes`, `evaluation` or `batch`."""
+        return "probes" if self.probes_of else "evaluation" if self.measures else "batch"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,8 +84,11 @@ class BatchRequest:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "BatchRequest":
         sampling: dict[str, Any] = {**stored["sampling"], "stop": tuple(stored["sampling"]["stop"])}
+        judge: Mapping[str, Any] | None = stored.get("judge")
         kept: dict[str, Any] = {
             **stored,
+            "measures": tuple(stored.get("measures", ())),
+            "judge": Judge(**judge) if judge else None,
             "contenders": tuple(Contender.from_json(each) for each in stored["contenders"]),
             "wording": Wording(**stored["wording"]),
             "sampling": Sampling(**sampling),
@@ -73,7 +98,10 @@ class BatchRequest:
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """What one model said to one question, or why it did not; tokens are None where the server does not tell."""
+    """What one model said to one question, or why it did not; tokens are None where the server does not tell.
+
+    `measured` is what an evaluation measured of it: see `studio.core.evaluation`.
+    """
 
     question: int
     label: str
@@ -84,6 +112,7 @@ class BatchAnswer:
     seconds: float = 0.0
     finish_reason: str = ""
     error: Problem | None = None
+    measured: Mapping[str, float | str] = field(default_factory=dict[str, float | str])
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "error": problem_json(self.error) if self.error else None}
@@ -168,8 +197,9 @@ def find_batch_problems(request: BatchRequest, datasets: Collection[str]) -> lis
     problems: list[Problem] = []
     if request.name and not RUN_NAME.fullmatch(request.name):
         problems.append(Problem("batch_name", "batch_bad_name", {"given": request.name}))
-    if bool(request.dataset) == bool(request.pasted.strip()):
-        problems.append(Problem("batch_source", "batch_two_sources" if request.dataset else "batch_no_source"))
+    sources = sum(map(bool, (request.dataset, request.held_out, request.pasted.strip())))
+    if sources != 1:
+        problems.append(Problem("batch_source", "batch_two_sources" if sources else "batch_no_source"))
     elif request.dataset and request.dataset not in datasets:
         known = ", ".join(sorted(datasets)) or "-"
         problems.append(
@@ -184,6 +214,7 @@ def find_batch_problems(request: BatchRequest, datasets: Collection[str]) -> lis
         + _wording_problems(request.wording)
         + _sampling_problems(request.sampling)
         + _contender_problems(request.contenders)
+        + (_address_problems("evaluate_judge_address", request.judge.address) if request.judge else [])
     )
 
 
@@ -221,19 +252,23 @@ def _contender_problems(contenders: Sequence[Contender]) -> list[Problem]:
         for label in dict.fromkeys(labels)
         if labels.count(label) > 1
     ]
-    for address in (contender.address for contender in contenders if contender.address):
-        try:
-            parts = urlsplit(address)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-            secret = bool(parts.username or parts.password or parts.query)
-        except ValueError:
-            usable, secret = False, False
-        # An address is written down, and a key must not be. So it is not said again either.
-        if secret:
-            problems.append(Problem("batch_address", "batch_secret_address"))
-        elif not usable:
-            problems.append(Problem("batch_address", "batch_bad_address", {"given": address}))
+    for contender in contenders:
+        if contender.address:
+            problems += _address_problems("batch_address", contender.address)
     return problems
+
+
+def _address_problems(field: str, address: str) -> list[Problem]:
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        secret = bool(parts.username or parts.password or parts.query)
+    except ValueError:
+        usable, secret = False, False
+    # An address is written down, and a key must not be. So it is not said again either.
+    if secret:
+        return [Problem(field, "batch_secret_address")]
+    return [] if usable else [Problem(field, "batch_bad_address", {"given": address})]
 
 
 def table_csv(table: BatchTable, word: Callable[[Problem], str]) -> str:

@@ -71,3 +71,14 @@ class Answer:
     content: str
     reasoning: str
     facts: AnswerFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely a text is to a model: the sum of its tokens' natural log-probabilities, and their number.
+
+    A model whose weights are broken gives a `logprob` of NaN.
+    """
+
+    logprob: float
+    tokens: int

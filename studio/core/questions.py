@@ -23,8 +23,8 @@ COLUMNS: Mapping[str, frozenset[str]] = {
 class Question:
     """Something to ask. `number` is its place in its source, counted from 1, and stays the same on resume.
 
-    `reference` is the answer that the source has for it, empty where it has none; `history` is what was said
-    before, a system turn included.
+    `reference` is the answer that the source has for it, empty where it has none, and `rejected` the worse one
+    of a pair; `history` is what was said before, a system turn included.
     """
 
     number: int
@@ -32,17 +32,20 @@ class Question:
     context: str = ""
     reference: str = ""
     history: tuple[Turn, ...] = ()
+    rejected: str = ""
 
     def to_json(self) -> dict[str, Any]:
         said = [{"role": turn.role, "content": turn.content} for turn in self.history]
         told = {"number": self.number, "question": self.text, "context": self.context}
-        return {**told, "reference": self.reference, "history": said}
+        return {**told, "reference": self.reference, "history": said, "rejected": self.rejected}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Question":
         said = cast("Sequence[Mapping[str, str]]", stored["history"])
         history = tuple(Turn(turn["role"], turn["content"]) for turn in said)
-        return cls(stored["number"], stored["question"], stored["context"], stored["reference"], history)
+        # Those of a batch that was made before there were pairs.
+        rejected = stored.get("rejected", "")
+        return cls(stored["number"], stored["question"], stored["context"], stored["reference"], history, rejected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +82,14 @@ def question_of(number: int, row: Row) -> Question | None:
     if row.images or row.videos or row.audios:
         return None
     turns = row.turns
-    reference = "\n".join(turn.content for turn in row.chosen)
+    reference, rejected = ("\n".join(turn.content for turn in side) for side in (row.chosen, row.rejected))
     if turns and turns[-1].role == "assistant":
         turns, reference = turns[:-1], turns[-1].content
     if not turns or turns[-1].role != "user" or any(turn.role in ("tool", "function") for turn in turns):
         return None
     # A format that keeps the context apart has joined it to the question by a new line.
     text = turns[-1].content.removesuffix(f"\n{row.context}") if row.context else turns[-1].content
-    return Question(number, text, row.context, reference, turns[:-1])
+    return Question(number, text, row.context, reference, turns[:-1], rejected)
 
 
 def pasted_questions(text: str) -> list[Question]:

@@ -1,10 +1,10 @@
 """`python -m studio.engine.chat_server --model DIR [--lora NAME=DIR …] --port P`: a model behind an
 OpenAI-compatible address.
 
-`/health`, `/metrics` (Prometheus), `/v1/models`, `/v1/chat/completions`, `/v1/completions`, `/tokenize`, and with
-`--manage` `/v1/load_lora_adapter` and `/v1/unload_lora_adapter`. A `--lora` is one more name to ask for; an
-`--adapter` is part of the model for every name. Prints one JSON line with `error` and exits with 1 when the model
-cannot be loaded or the port is taken.
+`/health`, `/metrics` (Prometheus), `/v1/models`, `/v1/chat/completions`, `/v1/completions`, `/tokenize`,
+`/likelihood`, and with `--manage` `/v1/load_lora_adapter` and `/v1/unload_lora_adapter`. A `--lora` is one more
+name to ask for; an `--adapter` is part of the model for every name. Prints one JSON line with `error` and exits
+with 1 when the model cannot be loaded or the port is taken.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import asyncio
 import hmac
 import json
 import logging
+import math
 import socket
 import sys
 import time
@@ -31,6 +32,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from studio.engine.encode import RowEncoder
 from studio.engine.generation import Ending, Piece
 from studio.engine.loading import AdaptedModel, Layers, load_model
 from studio.engine.protocol import (
@@ -38,6 +40,7 @@ from studio.engine.protocol import (
     ChatRequest,
     CompletionRequest,
     GenerationRequest,
+    LikelihoodRequest,
     RemovalRequest,
     Reply,
     TokenizeRequest,
@@ -65,6 +68,7 @@ class ModelServer:
         self.created = int(time.time())
         self.slot = Slot()
         self._encoding = ThreadPoolExecutor(1, "encoding")
+        self._rows: RowEncoder | None = None
         self.metrics = ServerMetrics(self.slot)
         # What the base itself answers as: nothing, or adapters that belong to every name.
         self._always = loaded.adapters()
@@ -83,6 +87,28 @@ class ModelServer:
     async def encode(self, write: Callable[[], list[int]]) -> list[int]:
         """Token ids, made beside the answers that stream meanwhile. Raises StudioError."""
         return await asyncio.get_running_loop().run_in_executor(self._encoding, write)
+
+    async def likelihoods(self, asked: LikelihoodRequest) -> list[dict[str, Any]]:
+        """Of each answer the sum of its tokens' natural log-probabilities, and their number. Raises StudioError."""
+        layers = self.layers_for(asked.model)
+        messages = [message.plain() for message in asked.messages]
+        sequences = await asyncio.get_running_loop().run_in_executor(
+            self._encoding, lambda: [self._encoder().last_answer(messages, answer) for answer in asked.answers]
+        )
+
+        def work() -> list[dict[str, Any]]:
+            self.loaded.put_in_place(layers)
+            last = None if asked.with_end else -1
+            found = [self.loaded.logprobs(ids[:last], start) for ids, start in sequences]
+            return [{"logprob": _finite(each.sum()), "tokens": len(each)} for each in found]
+
+        self.slot.refuse_if_full()
+        return await self.slot.call(work)
+
+    def _encoder(self) -> RowEncoder:
+        # The engine's datasets take seconds to import, and few ask for them.
+        self._rows = self._rows or RowEncoder(self.loaded.tokenizer)
+        return self._rows
 
     async def answer(
         self, asked: GenerationRequest, prompt: list[int], request: Request, *, chat: bool
@@ -222,6 +248,10 @@ def build_app(server: ModelServer, key: str = "", *, manage: bool = False, local
         told = {"count": len(tokens), "max_model_len": loaded.context, "tokens": tokens, "prompt": text}
         return {**told, "chat_template": loaded.chat_template}
 
+    @app.post("/likelihood")
+    async def likelihood(asked: LikelihoodRequest) -> dict[str, Any]:
+        return {"model": asked.model or server.name, "answers": await server.likelihoods(asked)}
+
     if manage:
         _add_management(app, server)
     return app
@@ -270,6 +300,11 @@ async def _collect(found: Any) -> tuple[list[Piece], Ending]:
                 return pieces, item
             pieces += item
     raise RuntimeError("a generation without an end")
+
+
+def _finite(logprob: float) -> float | None:
+    """JSON knows no infinity, and a broken model has no likelihoods."""
+    return float(logprob) if math.isfinite(logprob) else None
 
 
 async def _wait_until_gone(request: Request) -> None:

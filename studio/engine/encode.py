@@ -10,10 +10,12 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from studio.errors import StudioError
 
 IGNORED = -100
 # Longer than any row, and short enough for the engine's arithmetic.
@@ -53,12 +55,10 @@ class EncodedRow:
 
 
 class RowEncoder:
-    """PaddleFormers' tokenizer and datasets for one model folder."""
+    """PaddleFormers' datasets with the tokenizer of one model."""
 
-    def __init__(self, model: str) -> None:
-        from paddleformers.transformers import AutoTokenizer
-
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(model)
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
         self.specials = set(self.tokenizer.all_special_ids)
         self._datasets: dict[tuple[str, int], Any] = {}
 
@@ -87,6 +87,25 @@ class RowEncoder:
             return EncodedRow(ids, labels, 0, fed is None, [])
         pieces = self._preference_pieces(whole) if stage == "DPO" else self._pieces(whole, max_seq_len)
         return EncodedRow(ids, labels, len(whole.token_ids), fed is None, pieces)
+
+    def last_answer(self, messages: Sequence[Mapping[str, Any]], answer: str) -> tuple[list[int], int]:
+        """The tokens of a conversation with its answer as SFT feeds them, and where what counts of it begins.
+
+        The end that the model has to say belongs to the answer. Raises StudioError for what the engine skips.
+        """
+        said = [{"role": str(turn["role"]), "content": str(turn.get("content") or "")} for turn in messages]
+        row = {"messages": [*said, {"role": "assistant", "content": answer}]}
+        sequence = self._sequence(row, "SFT", NO_LIMIT)
+        labels = [int(label) for label in _labels(sequence)] if sequence is not None else []
+        if sequence is None or all(label == IGNORED for label in labels):
+            raise StudioError("not_trainable", "messages")
+        # A label says what comes after its token. Earlier answers count in training, and not here.
+        last = max(place for place, label in enumerate(labels) if label != IGNORED)
+        first = last
+        while first and labels[first - 1] != IGNORED:
+            first -= 1
+        ids = [int(token) for token in sequence.token_ids]
+        return [*ids[: last + 1], labels[last]], first + 1
 
     def _sequence(self, row: dict[str, Any], stage: str, max_seq_len: int) -> Any:
         """The engine's sequence of a row, or None when it skips it."""
@@ -205,7 +224,9 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
-        encoder = RowEncoder(sys.argv[1])
+        from paddleformers.transformers import AutoTokenizer
+
+        encoder = RowEncoder(AutoTokenizer.from_pretrained(sys.argv[1]))
     except Exception as error:
         print(json.dumps({"error": str(error).strip().splitlines()[0][:300]}), file=answers, flush=True)
         return

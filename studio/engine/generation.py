@@ -18,6 +18,7 @@ FLUSH_S = 0.05
 GREEDY_BELOW = 1e-5
 # What stands for a probability of zero: JSON knows no infinity. As vLLM and OpenAI have it.
 LEAST_LOGPROB = -9999.0
+LOGPROB_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,28 @@ class LoadedModel:
             out = self.model(input_ids=ids)
         first = out[0] if isinstance(out, tuple | list) else getattr(out, "logits", out)
         return first.astype("float32").numpy()[0]
+
+    def logprobs(self, token_ids: Sequence[int], start: int) -> Any:
+        """Natural log-probability of each token from place `start` (at least 1) on, as a NumPy array in float64.
+
+        Raises StudioError for a sequence that is longer than the context.
+        """
+        if len(token_ids) > self.context:
+            raise StudioError("prompt_too_long", "messages", tokens=len(token_ids), limit=self.context)
+        import paddle
+
+        found: list[Any] = []
+        with paddle.no_grad():
+            out = self.model(input_ids=paddle.to_tensor([list(token_ids)], dtype="int64"))
+            logits = (out[0] if isinstance(out, tuple | list) else getattr(out, "logits", out))[0]
+            # A part at a time: in float32 the whole of a long answer over a large vocabulary takes gigabytes.
+            for begin in range(start - 1, len(token_ids) - 1, LOGPROB_ROWS):
+                end = min(begin + LOGPROB_ROWS, len(token_ids) - 1)
+                rows = logits[begin:end].astype("float32")
+                wanted = paddle.to_tensor(list(token_ids[begin + 1 : end + 1]), dtype="int64").unsqueeze(-1)
+                picked = paddle.take_along_axis(rows, wanted, axis=-1).squeeze(-1)
+                found.append((picked - paddle.logsumexp(rows, axis=-1)).numpy().astype("float64"))
+        return np.concatenate(found) if found else np.zeros(0)
 
     def answer(self, prompt: Sequence[int], sampling: Sampling) -> str:
         """The whole answer. Raises StudioError as `generate` does."""

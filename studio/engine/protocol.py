@@ -22,6 +22,7 @@ WITHOUT_EFFECT = frozenset(
     ("user", "metadata", "store", "service_tier", "parallel_tool_calls", "safety_identifier", "prompt_cache_key")
 )
 STOPS_LIMIT = 16
+ANSWERS_LIMIT = 64
 SAID = {
     "prompt_too_long": "This model's context is {limit} tokens, and the prompt is {tokens}.",
     "no_chat_template": "This model has no chat template: ask it through /v1/completions.",
@@ -30,6 +31,7 @@ SAID = {
     "not_loaded_here": "The model {given!r} is not loaded here; loaded are {known}.",
     "half_character": "The text holds half a character (a lone surrogate) at {position}.",
     "name_taken": "{given} is the base's own name.",
+    "not_trainable": "The engine would train on nothing of this conversation.",
     "engine_failed": "The engine failed: {reason}",
     "queue_full": "{waiting} requests are waiting already; try again later.",
     "not_an_adapter": "{given} is not a LoRA adapter.",
@@ -175,6 +177,18 @@ class TokenizeRequest(BaseModel):
     messages: list[Message] | None = None
     tools: list[dict[str, Any]] | None = None
     chat_template_kwargs: TemplateOptions | None = None
+
+
+class LikelihoodRequest(BaseModel):
+    """`POST /likelihood`: how likely answers to a conversation are, each as SFT would feed it. Ours alone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = ""
+    messages: Annotated[list[Message], Field(min_length=1)]
+    answers: Annotated[list[str], Field(min_length=1, max_length=ANSWERS_LIMIT)]
+    # A letter that a longer answer begins with is judged without the end that would have to follow it.
+    with_end: bool = True
 
 
 class AdapterRequest(BaseModel):

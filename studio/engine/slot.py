@@ -32,8 +32,11 @@ class Slot:
             raise StudioError("queue_full", waiting=self.waiting)
 
     async def call(self, work: Callable[[], Any]) -> Any:
-        """Do something else with the model between two requests."""
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        """Do something else with the model between two requests. Raises what `work` raises."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        finally:
+            self.last_used = time.monotonic()
 
     async def stream(
         self, work: Work, waited: Callable[[float], None], given_up: Callable[[], None]

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import re
 import socket
 import ssl
@@ -11,13 +12,15 @@ from collections.abc import Generator, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
-from studio.core.endpoint import Answer, AnswerFacts, AnswerPiece, Endpoint, Sampling
+from studio.core.endpoint import Answer, AnswerFacts, AnswerPiece, Endpoint, Likelihood, Sampling
 from studio.errors import StudioError
 
 # A large model on a CPU may take long for its first token; a connection takes no time at all.
 CONNECT_TIMEOUT_S = 10
 SILENCE_TIMEOUT_S = 300
 REASON_LIMIT = 1000
+# By HTTP: it has the route, and says no, or is too busy.
+REFUSED = (400, 500, 503)
 
 Messages = Sequence[Mapping[str, Any]]
 
@@ -158,28 +161,74 @@ def see_prompt(endpoint: Endpoint, messages: Messages, tools: Sequence[Mapping[s
 
     Our own server tells it. Raises StudioError for one that does not.
     """
-    import httpx2
-
-    url = f"{endpoint.address.removesuffix('/v1')}/tokenize"
-    asked: dict[str, Any] = {"model": endpoint.model, "messages": list(messages)}
+    asked: dict[str, Any] = {"messages": list(messages)}
     if tools:
         asked["tools"] = list(tools)
-    headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
-    try:
-        answer = httpx2.post(url, json=asked, headers=headers, timeout=CONNECT_TIMEOUT_S, trust_env=False)
-        told: Any = answer.json()
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
-        raise StudioError("endpoint_no_prompt", "model", address=endpoint.address) from error
-    if not isinstance(told, dict):
-        raise StudioError("endpoint_no_prompt", "model", address=endpoint.address)
-    facts = cast("dict[str, Any]", told)
+    facts = _ask_ours(endpoint, "tokenize", asked, CONNECT_TIMEOUT_S, "endpoint_no_prompt")
     if isinstance(facts.get("prompt"), str) and {"count", "max_model_len"} <= facts.keys():
         return facts
-    if facts.get("error") and answer.status_code == 400:
+    raise StudioError("endpoint_no_prompt", "model", address=endpoint.address)
+
+
+def read_likelihoods(
+    endpoint: Endpoint,
+    messages: Messages,
+    answers: Sequence[str],
+    *,
+    with_end: bool = True,
+    silence_s: float = SILENCE_TIMEOUT_S,
+) -> list[Likelihood]:
+    """How likely answers to a conversation are, as training would feed them; without the end that the model has to
+    say, how likely an answer is to begin like this.
+
+    Our own server tells it. Raises StudioError for one that does not (`endpoint_no_likelihood`) or refuses.
+    """
+    asked = {"messages": list(messages), "answers": list(answers), "with_end": with_end}
+    told = _ask_ours(endpoint, "likelihood", asked, silence_s, "endpoint_no_likelihood")
+    try:
+        found = [
+            Likelihood(math.nan if each["logprob"] is None else float(each["logprob"]), int(each["tokens"]))
+            for each in told["answers"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise StudioError("endpoint_no_likelihood", "model", address=endpoint.address) from error
+    if len(found) != len(answers):
+        raise StudioError("endpoint_no_likelihood", "model", address=endpoint.address)
+    return found
+
+
+def _ask_ours(
+    endpoint: Endpoint, route: str, asked: Mapping[str, Any], timeout_s: float, missing: str
+) -> dict[str, Any]:
+    """What a route that our own server has beside the protocol's says; `missing` is raised where there is none."""
+    import httpx2
+
+    headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
+    try:
+        answer = httpx2.post(
+            f"{endpoint.address.removesuffix('/v1')}/{route}",
+            json={"model": endpoint.model, **asked},
+            headers=headers,
+            timeout=timeout_s,
+            trust_env=False,
+            verify=_trust(),
+        )
+        told: Any = answer.json()
+    except httpx2.ReadTimeout as error:
+        raise StudioError("endpoint_silent", "model", address=endpoint.address, seconds=timeout_s) from error
+    except httpx2.TransportError as error:
+        reason = _reason(endpoint, str(error))
+        raise StudioError("endpoint_unreachable", "model", address=endpoint.address, reason=reason) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
+        raise StudioError(missing, "model", address=endpoint.address) from error
+    if not isinstance(told, dict):
+        raise StudioError(missing, "model", address=endpoint.address)
+    facts = cast("dict[str, Any]", told)
+    if facts.get("error") and answer.status_code in REFUSED:
         error: Any = facts["error"]
         message: Any = cast("Any", error).get("message") if isinstance(error, dict) else error
         raise StudioError("endpoint_refused", "prompt", reason=_reason(endpoint, str(message)))
-    raise StudioError("endpoint_no_prompt", "model", address=endpoint.address)
+    return facts
 
 
 def ask(endpoint: Endpoint, messages: Messages, sampling: Sampling) -> Answer:

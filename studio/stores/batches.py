@@ -39,6 +39,10 @@ class BatchPaths:
         return self.folder / "state.json"
 
     @property
+    def report(self) -> Path:
+        return self.folder / "report.json"
+
+    @property
     def stop(self) -> Path:
         return self.folder / "stop"
 
@@ -63,7 +67,14 @@ def find_batch(home: Home, name: str) -> BatchPaths:
 
 
 def read_batch_request(paths: BatchPaths) -> BatchRequest:
-    return BatchRequest.from_json(json.loads(paths.request.read_text(encoding="utf-8")))
+    """What was asked; it never changes, so that it is read but once."""
+    status = paths.request.stat()
+    return _request(paths.request, status.st_ino, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _request(path: Path, _inode: int, _written: int) -> BatchRequest:
+    return BatchRequest.from_json(json.loads(path.read_text(encoding="utf-8")))
 
 
 def write_questions(paths: BatchPaths, questions: Iterable[Question]) -> None:

@@ -52,6 +52,10 @@ class RunPaths:
         return self.job / "visualdl"
 
     @property
+    def evaluations(self) -> Path:
+        return self.job / "evaluations"
+
+    @property
     def exports(self) -> Path:
         return self.job / "exports"
 

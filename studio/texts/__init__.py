@@ -14,6 +14,7 @@ from studio.texts import (
     chat,
     commands,
     data,
+    evaluation,
     failures,
     history,
     options,
@@ -40,6 +41,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **data.TEXTS,
     **workbench.TEXTS,
     **serving.TEXTS,
+    **evaluation.TEXTS,
 }
 
 

@@ -57,6 +57,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "batch.left.minutes": ("{count} min", "{count} 分钟"),
     "batch.left.hours": ("{count} h", "{count} 小时"),
     "batch.phase.opening": ("loading {label}", "正在加载 {label}"),
+    "batch.phase.judging": ("judging {label}", "正在评审 {label}"),
+    "batch.phase.scoring": ("scoring", "正在计分"),
     "batch.phase.asking": ("asking {label}", "正在询问 {label}"),
     "batch.failed": ("{count} failed; Resume asks them again.", "{count} 个失败；点击“继续”可重新询问。"),
     "batch.left_out": (

@@ -1,6 +1,7 @@
 """A batch as the page shows it: how far it is, and the table of questions and answers."""
 
 import html
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.words import attempt, notice
 
+FILES = ("csv", "jsonl")
 PAGE_ROWS = 20
 MINUTE_S, HOUR_S = 60, 3600
 # These two are coloured as the states of runs that they are like.
@@ -25,19 +27,13 @@ def show_batch(home: Home, name: str, page: int, language: str) -> dict[str, Any
     view, failed = attempt(lambda: view_batch(home, name), language)
     if failed:
         return {**nothing, "card": failed}
-    table = _table(read_table(home, name), page, language)
+    table = answers_table(read_table(home, name), page, language)
     return {
-        "card": _card(view, language),
+        "card": batch_state(view, language, files=FILES),
         "table": table,
         "active": view.is_active,
         "resumable": view.can_resume,
     }
-
-
-def batch_box(name: str | None, language: str) -> str:
-    """The place of a batch; `batch.js` fills it."""
-    marker = f'data-batch="{html.escape(name or "")}" data-language="{language}"'
-    return f'<div class="batch" {marker}><div data-part="card"></div><div data-part="table"></div></div>'
 
 
 def say_left(seconds: float, language: str) -> str:
@@ -51,7 +47,8 @@ def say_left(seconds: float, language: str) -> str:
     return say("batch.left", language, time=time)
 
 
-def _card(view: BatchView, language: str) -> str:
+def batch_state(view: BatchView, language: str, kind: str = "batch", files: Sequence[str] = ()) -> str:
+    """How far a batch is, what went wrong, and the `files` in which its results can be kept."""
     done = 100 * view.done / view.total if view.total else 0
     told = [say("batch.progress", language, done=f"{view.done:,}", total=f"{view.total:,}")]
     if view.remaining_s is not None:
@@ -60,21 +57,20 @@ def _card(view: BatchView, language: str) -> str:
         told.append(say(f"batch.phase.{view.phase}", language, label=view.label))
     colour = COLOURS.get(view.state, view.state)
     state = html.escape(say(f"batch.state.{view.state}", language))
+    links = _links(view.name, kind, files, language)
     return (
         f'<div class="card" data-state="{view.state}"><div class="top"><b>{html.escape(view.name)}</b>'
         f'<span class="pill {colour}">{state}</span>'
-        f'<span class="phase">{html.escape(" · ".join(told))}</span>{_links(view.name, language)}</div>'
+        f'<span class="phase">{html.escape(" · ".join(told))}</span>{links}</div>'
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done:.0f}">'
         f'<i style="width:{done:.1f}%"></i></div>{_notes(view, language)}</div>'
     )
 
 
-def _links(name: str, language: str) -> str:
+def _links(name: str, kind: str, files: Sequence[str], language: str) -> str:
     asked = html.escape(urlencode({"name": name, "language": language}))
-    links = "".join(
-        f'<a href="studio/batch.{kind}?{asked}" download>{kind.upper()}</a>' for kind in ("csv", "jsonl")
-    )
-    return f'<span class="keep">{links}</span>'
+    links = "".join(f'<a href="studio/{kind}.{file}?{asked}" download>{file.upper()}</a>' for file in files)
+    return f'<span class="keep">{links}</span>' if links else ""
 
 
 def _notes(view: BatchView, language: str) -> str:
@@ -91,7 +87,8 @@ def _notes(view: BatchView, language: str) -> str:
     return told
 
 
-def _table(table: BatchTable, page: int, language: str) -> str:
+def answers_table(table: BatchTable, page: int, language: str) -> str:
+    """A page of questions and answers."""
     pages = max(1, -(-len(table.questions) // PAGE_ROWS))
     page = min(max(1, page), pages)
     start = (page - 1) * PAGE_ROWS
@@ -106,7 +103,7 @@ def _table(table: BatchTable, page: int, language: str) -> str:
     label = html.escape(say("batch.table", language))
     body = f'<table class="data"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
     scroll = f'<div class="scroll rows" tabindex="0" role="region" aria-label="{label}">{body}</div>'
-    return scroll + _pager(page, pages, start, len(shown), len(table.questions), language)
+    return scroll + pager(page, pages, start, len(shown), len(table.questions), language)
 
 
 def _row(table: BatchTable, question: Question, extras: list[str], language: str) -> str:
@@ -138,7 +135,7 @@ def _cell(answer: BatchAnswer | None, language: str) -> str:
     )
 
 
-def _pager(page: int, pages: int, start: int, shown: int, total: int, language: str) -> str:
+def pager(page: int, pages: int, start: int, shown: int, total: int, language: str) -> str:
     if pages == 1:
         return ""
 

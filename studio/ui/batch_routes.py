@@ -1,7 +1,6 @@
 """The routes of batches: one that is followed while it lives, and its answers to keep."""
 
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
@@ -10,7 +9,7 @@ from studio.actions.batch import batch_csv, batch_jsonl
 from studio.errors import NotFound
 from studio.stores.home import Home
 from studio.ui.batch_card import show_batch
-from studio.ui.tagged import Language, Shared, tagged
+from studio.ui.tagged import Language, Shared, kept_file, tagged
 
 
 def build_batch_routes(home: Home) -> APIRouter:
@@ -32,7 +31,7 @@ def build_batch_routes(home: Home) -> APIRouter:
             text = batch_csv(home, name, language)
         except NotFound as error:
             raise HTTPException(404, "no such batch") from error
-        return _kept(text.encode("utf-8-sig"), "text/csv; charset=utf-8", f"{name}.csv")
+        return kept_file(text.encode("utf-8-sig"), "text/csv; charset=utf-8", f"{name}.csv")
 
     @router.get("/batch.jsonl")
     def as_jsonl(name: str) -> Response:
@@ -41,11 +40,6 @@ def build_batch_routes(home: Home) -> APIRouter:
             text = batch_jsonl(home, name)
         except NotFound as error:
             raise HTTPException(404, "no such batch") from error
-        return _kept(text.encode(), "application/jsonl", f"{name}.jsonl")
+        return kept_file(text.encode(), "application/jsonl", f"{name}.jsonl")
 
     return router
-
-
-def _kept(body: bytes, media_type: str, name: str) -> Response:
-    headers = {"Content-Disposition": f"attachment; filename*=utf-8''{quote(name)}"}
-    return Response(body, media_type=media_type, headers=headers)

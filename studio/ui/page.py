@@ -15,6 +15,7 @@ from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.chat_tab import build_chat_tab
 from studio.ui.dataset_tab import build_dataset_tab
+from studio.ui.evaluate_tab import build_evaluate_tab
 from studio.ui.export_tab import build_export_tab
 from studio.ui.history_tab import build_history_tab
 from studio.ui.serve_tab import build_serve_tab
@@ -59,6 +60,7 @@ def build_page(parts: StudioParts) -> gr.Blocks:
             build_train_tab(parts, words, page, language)
             build_history_tab(words, language)
             build_chat_tab(parts, words, page, language)
+            build_evaluate_tab(parts, words, page, language)
             build_export_tab(parts, words, page, language)
             build_serve_tab(parts, words, page, language)
             build_dataset_tab(parts, words, page, language)

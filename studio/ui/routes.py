@@ -24,6 +24,7 @@ from studio.stores.home import Home
 from studio.texts import word_fault
 from studio.ui.batch_routes import build_batch_routes
 from studio.ui.chart_box import write_chart_page
+from studio.ui.evaluate_routes import build_evaluate_routes
 from studio.ui.export_card import show_export
 from studio.ui.history_routes import build_history_routes
 from studio.ui.log_box import log_html
@@ -31,7 +32,7 @@ from studio.ui.look import ASSETS
 from studio.ui.points import MEDIA_TYPE, pack_curves
 from studio.ui.run_card import show_run
 from studio.ui.serve_routes import build_serve_routes
-from studio.ui.tagged import Language, Shared, hash_text, tagged, tagged_body
+from studio.ui.tagged import Language, Shared, hash_text, kept_file, tagged, tagged_body
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 SCRIPTS = ("live", "chart", "log", "history", "notify", "batch", "serve")
@@ -44,6 +45,7 @@ def build_routes(home: Home) -> APIRouter:
     router.include_router(build_history_routes(home))
     router.include_router(build_batch_routes(home))
     router.include_router(build_serve_routes(home))
+    router.include_router(build_evaluate_routes(home))
 
     @router.get("/run")
     def run_panel(request: Request, run: str = "", language: Language = "en") -> Response:
@@ -127,13 +129,13 @@ def build_routes(home: Home) -> APIRouter:
         writer.writerow(names)
         for row in rows:
             writer.writerow(("nan" if row[name] is None else row[name]) if name in row else "" for name in names)
-        return _kept(text.getvalue(), "text/csv; charset=utf-8", f"{Path(run).name}.csv")
+        return kept_file(text.getvalue(), "text/csv; charset=utf-8", f"{Path(run).name}.csv")
 
     @router.get("/metrics.json")
     def metrics_json(run: str) -> Response:
         """All points of a run; what was no number is null."""
         told = {"run": run, "points": list(_points_of(home, run))}
-        return _kept(json.dumps(told, ensure_ascii=False), "application/json", f"{Path(run).name}.json")
+        return kept_file(json.dumps(told, ensure_ascii=False), "application/json", f"{Path(run).name}.json")
 
     @router.get("/metrics.html")
     def metrics_html(
@@ -151,7 +153,7 @@ def build_routes(home: Home) -> APIRouter:
         except NotFound as error:
             raise HTTPException(404, "no such run") from error
         page = write_chart_page(views, axis, log, language)
-        return _kept(page, "text/html; charset=utf-8", f"{'-'.join(views)}.html")
+        return kept_file(page, "text/html; charset=utf-8", f"{'-'.join(views)}.html")
 
     @router.get("/bundle.zip")
     def bundle(run: str) -> Response:
@@ -160,7 +162,7 @@ def build_routes(home: Home) -> APIRouter:
             packed = pack_bundle(home, run)
         except NotFound as error:
             raise HTTPException(404, "no such run") from error
-        return _kept(packed, "application/zip", f"{Path(run).name}.zip")
+        return kept_file(packed, "application/zip", f"{Path(run).name}.zip")
 
     @router.get("/data")
     def data(name: str) -> Response:
@@ -203,11 +205,6 @@ def _points_of(home: Home, run: str) -> Iterator[dict[str, float | None]]:
         return list_points(home, run)
     except NotFound as error:
         raise HTTPException(404, "no such run") from error
-
-
-def _kept(text: str | bytes, media_type: str, name: str) -> Response:
-    headers = {"Content-Disposition": f"attachment; filename*=utf-8''{quote(name)}"}
-    return Response(text, media_type=media_type, headers=headers)
 
 
 def _jsonl(name: str, rows: Iterable[object]) -> Response:

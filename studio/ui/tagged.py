@@ -2,14 +2,16 @@
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Callable
 from threading import Lock
 from typing import Any, Literal
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import Response
+
+from studio.core.plain_json import without_nan
 
 Language = Literal["en", "zh"]
 SHARED_S = 0.5
@@ -35,7 +37,7 @@ class Shared:
 def tagged(request: Request, value: object) -> Response:
     """A value as JSON; 304 when the browser has it already."""
     # A loss may be no number, which JSON does not know.
-    body = json.dumps(_finite(value), ensure_ascii=False)
+    body = json.dumps(without_nan(value), ensure_ascii=False)
     return tagged_body(request, hash_text(body), lambda: body, "application/json")
 
 
@@ -51,9 +53,7 @@ def hash_text(text: str) -> str:
     return hashlib.sha1(text.encode()).hexdigest()
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
+def kept_file(body: str | bytes, media_type: str, name: str) -> Response:
+    """A file for the browser to keep under a name."""
+    headers = {"Content-Disposition": f"attachment; filename*=utf-8''{quote(name)}"}
+    return Response(body, media_type=media_type, headers=headers)

@@ -51,7 +51,7 @@ def test_the_last_question_of_a_row_is_asked_after_what_was_said_before() -> Non
 
 def test_a_preference_row_has_its_better_answer_as_the_reference() -> None:
     row = Row(turns=(Turn("user", "q"),), chosen=(Turn("assistant", "good"),), rejected=(Turn("assistant", "bad"),))
-    assert question_of(1, row) == Question(1, "q", "", "good")
+    assert question_of(1, row) == Question(1, "q", "", "good", rejected="bad")
 
 
 def test_a_context_is_parted_from_the_question_that_it_was_joined_to() -> None:

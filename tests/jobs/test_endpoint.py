@@ -1,6 +1,7 @@
 """The client of OpenAI's protocol against a server that answers, refuses, falls silent, breaks off or talks rubbish."""
 
 import json
+import math
 import random
 import socket
 import struct
@@ -15,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from studio.core.endpoint import AnswerFacts, AnswerPiece, Endpoint, Sampling
+from studio.core.endpoint import AnswerFacts, AnswerPiece, Endpoint, Likelihood, Sampling
 from studio.errors import StudioError
-from studio.jobs.endpoint import ask, see_prompt, stream_answer
+from studio.jobs.endpoint import ask, read_likelihoods, see_prompt, stream_answer
 from studio.jobs.launch import free_port
 
 KEY = "sk-very-secret"
@@ -648,12 +649,15 @@ def test_the_prompt_is_asked_for_with_the_tools() -> None:
         answers("200 OK", b"<html>Welcome</html>", "text/html"),
         answers("200 OK", b"\xff\xfe"),
         answers("200 OK", b"[" * 100_000),
-        sends(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"),
-        sends(),
     ],
 )
 def test_a_server_that_does_not_tell_the_prompt_is_an_error(conduct: Conduct) -> None:
     assert refusal(conduct).code == "endpoint_no_prompt"
+
+
+@pytest.mark.parametrize("conduct", [sends(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"), sends()])
+def test_a_server_that_hangs_up_is_not_taken_for_one_that_has_no_prompt(conduct: Conduct) -> None:
+    assert refusal(conduct).code == "endpoint_unreachable"
 
 
 @pytest.mark.parametrize(
@@ -696,3 +700,32 @@ def test_what_is_no_address_tells_no_prompt(address: str) -> None:
     with pytest.raises(StudioError) as caught:
         see_prompt(Endpoint(address, "m"), MESSAGES)
     assert caught.value.code == "endpoint_no_prompt"
+
+
+LIKELY = {"model": "m", "answers": [{"logprob": -1.5, "tokens": 3}, {"logprob": None, "tokens": 2}]}
+
+
+def test_likelihoods_are_told_by_a_server_of_ours() -> None:
+    with serve(answers_json(LIKELY)) as server:
+        first, second = read_likelihoods(server.endpoint(), MESSAGES, ["yes", "no"])
+    assert server.lines == ["POST /likelihood HTTP/1.1"]
+    asked = {"model": "m", "messages": MESSAGES, "answers": ["yes", "no"], "with_end": True}
+    assert server.bodies == [asked]
+    assert (first, second.tokens, math.isnan(second.logprob)) == (Likelihood(-1.5, 3), 2, True)
+
+
+@pytest.mark.parametrize(
+    ("conduct", "code"),
+    [
+        (answers_json({"detail": "Not Found"}, "404 Not Found"), "endpoint_no_likelihood"),
+        (answers_json({"answers": [{"logprob": -1.5, "tokens": 3}]}), "endpoint_no_likelihood"),
+        (answers_json({"answers": [1, 2]}), "endpoint_no_likelihood"),
+        (answers_json({"error": {"message": "Too long."}}, "400 Bad Request"), "endpoint_refused"),
+        (silent_after(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"), "endpoint_silent"),
+        (sends(), "endpoint_unreachable"),
+    ],
+)
+def test_likelihoods_that_are_not_told_are_an_error(conduct: Conduct, code: str) -> None:
+    with serve(conduct) as server, pytest.raises(StudioError) as caught:
+        read_likelihoods(server.endpoint(), MESSAGES, ["yes", "no"], silence_s=SILENCE_S)
+    assert caught.value.code == code

@@ -1,13 +1,11 @@
-// Follows the batch that is chosen: asks only while it can be seen, redraws only what has changed.
+// Follows the batches that are chosen, of each kind one: asks only while it can be seen, redraws what has changed.
 (() => {
   const POLL_MS = 1000;
-  const BUTTONS = { "batch-cancel": "active", "batch-resume": "resumable", "batch-remove": "removable" };
-  // Of the box that is there now: the page of its table, the tag of what was drawn, and what can be done with it.
-  let state = {};
+  const BUTTONS = { cancel: "active", resume: "resumable", remove: "removable" };
+  // Of each kind's box that is there now: what is asked of its table, the tag of what was drawn, what can be done.
+  const states = {};
 
-  const box = () => document.querySelector("[data-batch]");
-
-  function fill(part, html) {
+  function fill(part, html, view) {
     if (part.filled === html) return;
     const before = part.querySelector(".rows");
     const at = before ? [before.scrollTop, before.scrollLeft] : null;
@@ -15,32 +13,37 @@
     part.innerHTML = html;
     const after = part.querySelector(".rows");
     // More answers came to the page that somebody reads: it stays where it was.
-    if (after && at && part.page === state.page) [after.scrollTop, after.scrollLeft] = at;
-    part.page = state.page;
+    if (after && at && part.view === view) [after.scrollTop, after.scrollLeft] = at;
+    part.view = view;
   }
 
-  async function follow() {
-    const place = box();
-    if (!place?.offsetParent || place.busy) return;
-    if (state.place !== place) {
-      // The same batch in another language keeps its page.
-      const same = state.place?.dataset.batch === place.dataset.batch;
-      state = { place, page: same ? state.page : 1, can: {} };
-    }
-    const asked = state;
-    const page = asked.page;
+  function stateOf(place) {
+    const known = states[place.dataset.kind];
+    if (known?.place === place) return known;
+    // The same batch in another language stays at its page.
+    const same = known?.place.dataset.batch === place.dataset.batch;
+    const state = { place, view: same ? known.view : { page: 1 }, step: same ? known.step : null, can: {} };
+    states[place.dataset.kind] = state;
+    return state;
+  }
+
+  async function follow(place) {
+    if (!place.offsetParent || place.busy) return;
+    const asked = stateOf(place);
+    const { kind, batch, language } = place.dataset;
+    const query = String(new URLSearchParams({ name: batch, language, ...asked.view }));
     place.busy = true;
     try {
-      const query = new URLSearchParams({ name: place.dataset.batch, page, language: place.dataset.language });
-      const headers = asked.tag && asked.drawn === page ? { "If-None-Match": asked.tag } : {};
-      const answer = await fetch(`studio/batch?${query}`, { headers });
-      if (answer.status !== 200 || state !== asked || asked.page !== page) return;
+      const headers = asked.tag && asked.drawn === query ? { "If-None-Match": asked.tag } : {};
+      const answer = await fetch(`studio/${kind}?${query}`, { headers });
+      const now = String(new URLSearchParams({ name: batch, language, ...asked.view }));
+      if (answer.status !== 200 || states[kind] !== asked || now !== query) return;
       const shown = await answer.json();
       asked.tag = answer.headers.get("ETag");
-      asked.drawn = page;
-      asked.can = { ...shown, removable: Boolean(place.dataset.batch) && !shown.active };
-      fill(place.querySelector("[data-part=card]"), shown.card);
-      fill(place.querySelector("[data-part=table]"), shown.table);
+      asked.drawn = query;
+      asked.can = { ...shown, removable: Boolean(batch) && !shown.active };
+      for (const part of ["card", "table"]) fill(place.querySelector(`[data-part=${part}]`), shown[part], query);
+      slide(asked);
     } catch {
       // The studio is restarting, or the page is going away; the next tick finds out.
     } finally {
@@ -48,20 +51,58 @@
     }
   }
 
+  // Of the answers of many checkpoints only those of one are shown.
+  function slide(state) {
+    const slider = state.place.querySelector("[data-slide]");
+    if (!slider) return;
+    if (state.step !== null) slider.value = state.step;
+    const step = slider.value;
+    for (const part of state.place.querySelectorAll("[data-step]")) part.hidden = part.dataset.step !== step;
+    const shown = state.place.querySelector(`[data-tick="${step}"]`);
+    slider.setAttribute("aria-valuetext", shown?.textContent ?? step);
+    for (const tick of state.place.querySelectorAll("[data-tick]")) tick.classList.toggle("on", tick === shown);
+  }
+
   async function tick() {
     if (document.hidden) return;
-    await follow();
-    for (const [id, can] of Object.entries(BUTTONS)) {
-      const button = document.getElementById(id);
-      if (button) button.disabled = !state.can?.[can];
+    const places = [...document.querySelectorAll("[data-batch]")];
+    await Promise.all(places.map(follow));
+    for (const { dataset } of places) {
+      for (const [act, can] of Object.entries(BUTTONS)) {
+        const button = document.getElementById(`${dataset.kind}-${act}`);
+        if (button) button.disabled = !states[dataset.kind]?.can?.[can];
+      }
     }
   }
 
+  function changed(event, name) {
+    const place = event.target.closest?.("[data-batch]");
+    return place && event.target.closest(`[${name}]`) ? stateOf(place) : null;
+  }
+
   document.addEventListener("click", (event) => {
-    const to = event.target.closest?.("[data-batch] [data-to]");
-    if (to) state.page = Number(to.dataset.to);
+    const state = changed(event, "data-to");
+    if (state) state.view = { ...state.view, page: event.target.closest("[data-to]").dataset.to };
+    const stepped = changed(event, "data-tick");
+    if (stepped) {
+      stepped.step = event.target.closest("[data-tick]").dataset.tick;
+      slide(stepped);
+    }
     // What a click has changed is not waited for.
     setTimeout(tick, 50);
+  });
+  // Which rows of a table come first, and by what.
+  document.addEventListener("change", (event) => {
+    const state = changed(event, "data-view");
+    if (!state) return;
+    state.view = { ...state.view, page: 1, [event.target.dataset.view]: event.target.value };
+    tick();
+  });
+  document.addEventListener("input", (event) => {
+    const state = changed(event, "data-slide");
+    if (!state) return;
+    state.step = event.target.value;
+    slide(state);
   });
   setInterval(tick, POLL_MS);
 })();

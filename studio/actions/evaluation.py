@@ -1,0 +1,78 @@
+"""The reports of evaluations: made of a batch's answers, kept with it and in the folders of its runs."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from studio.core.batch import BatchTable, Contender
+from studio.core.evaluation import ModelScores, Report, make_report, read_model_scores
+from studio.core.runs import LOADABLE_CHECKPOINT, RESUMABLE_CHECKPOINT
+from studio.errors import NotFound
+from studio.stores.atomic import write_json
+from studio.stores.batches import BatchPaths, answers_of, find_batch, read_batch_request, read_questions
+from studio.stores.home import Home
+from studio.stores.runs import RunPaths, find_run_folder, read_json, run_id
+
+
+def keep_report(home: Home, paths: BatchPaths) -> None:
+    """Score what was answered, and write it down beside it and into each run that took part. Raises StudioError."""
+    request, created_at = read_batch_request(paths), float(read_json(paths.state).get("created_at", 0))
+    labels = [contender.label for contender in request.contenders]
+    table = BatchTable(read_questions(paths), labels, answers_of(paths), request.wording)
+    contenders = [(contender, *run_of(home, contender)) for contender in request.contenders]
+    source = request.dataset or request.held_out
+    report = make_report(paths.folder.name, source, created_at, request.measures, contenders, table)
+    stored = report.to_json()
+    write_json(paths.report, stored)
+    for run in {run for _, run, _ in contenders if run} | ({request.probes_of} - {""}):
+        kept = RunPaths(find_run_folder(home, run)).evaluations / f"{report.name}.json"
+        kept.parent.mkdir(exist_ok=True)
+        write_json(kept, stored)
+
+
+def run_of(home: Home, contender: Contender) -> tuple[str, int | None]:
+    """The run whose weights a model is, and the step of its checkpoint; an empty name for what is no run's."""
+    if contender.address:
+        return "", None
+    given = contender.adapters[-1] if contender.adapters else contender.model
+    folder = Path(given)
+    step: int | None = None
+    for form in (LOADABLE_CHECKPOINT, RESUMABLE_CHECKPOINT):
+        if match := form.fullmatch(folder.name):
+            folder, step = folder.parent, int(match[1])
+    try:
+        found = find_run_folder(home, run_id(home, folder) if folder.is_relative_to(home.saves) else given)
+    except NotFound:
+        return "", None
+    return run_id(home, found), step
+
+
+def read_report(home: Home, name: str) -> Report | None:
+    """The scores of an evaluation; None before there are any. Raises NotFound."""
+    paths = find_batch(home, name)
+    try:
+        status = paths.report.stat()
+    except FileNotFoundError:
+        return None
+    return _report(paths.report, status.st_ino, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _report(path: Path, _inode: int, _written: int) -> Report:
+    return Report.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+def list_run_scores(home: Home, run: str) -> list[tuple[Mapping[str, Any], list[ModelScores]]]:
+    """The evaluations that a run took part in, the newest first: what is known of each, and the run's own scores
+    in it, one for each of its checkpoints that took part. Raises NotFound."""
+    folder = find_run_folder(home, run)
+    found: list[tuple[Mapping[str, Any], list[ModelScores]]] = []
+    for path in RunPaths(folder).evaluations.glob("*.json"):
+        stored = read_json(path)
+        models = [read_model_scores(model) for model in stored["models"]]
+        own = [model for model in models if model.run == run_id(home, folder)]
+        if any(model.estimates for model in own):
+            found.append(({name: stored[name] for name in ("name", "dataset", "created_at", "rows")}, own))
+    return sorted(found, key=lambda item: item[0]["created_at"], reverse=True)

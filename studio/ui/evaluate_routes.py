@@ -1,0 +1,74 @@
+"""The routes of evaluations and probes: one that is followed while it lives, and its results to keep."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from studio.actions.evaluation import read_report
+from studio.core.evaluation import Report
+from studio.core.evaluation_writing import report_csv, report_json, report_markdown
+from studio.errors import NotFound
+from studio.stores.home import Home
+from studio.texts import say
+from studio.ui.evaluate_card import show_evaluation
+from studio.ui.evaluation_page import write_evaluation_page
+from studio.ui.probes_card import show_probes
+from studio.ui.tagged import Language, Shared, kept_file, tagged
+
+# By what a file's name ends in: what it is, and who writes it.
+WRITERS: dict[str, tuple[str, Callable[[Report, Language], bytes]]] = {
+    # Spreadsheets know by its mark that it is UTF-8.
+    "csv": ("text/csv; charset=utf-8", lambda report, _: report_csv(report).encode("utf-8-sig")),
+    "json": ("application/json", lambda report, _: report_json(report).encode()),
+    "md": (
+        "text/markdown; charset=utf-8",
+        lambda report, language: report_markdown(report, lambda key: say(key, language)).encode(),
+    ),
+    "html": (
+        "text/html; charset=utf-8",
+        lambda report, language: write_evaluation_page(report, language).encode(),
+    ),
+}
+
+
+def build_evaluate_routes(home: Home) -> APIRouter:
+    """What the Evaluate tab asks for."""
+    router = APIRouter()
+    shown = Shared(show_evaluation)
+    shown_probes = Shared(show_probes)
+
+    @router.get("/evaluation")
+    def evaluation(
+        request: Request,
+        name: str = "",
+        page: Annotated[int, Query(ge=1)] = 1,
+        metric: str = "",
+        label: str = "",
+        order: str = "",
+        language: Language = "en",
+    ) -> Response:
+        """How far an evaluation is, its scores, and a page of its rows; 304 when nothing came."""
+        return tagged(request, shown(home, name, page, metric, label, order, language))
+
+    @router.get("/probes")
+    def probes(request: Request, name: str = "", page: int = 1, language: Language = "en") -> Response:
+        """What each checkpoint of a run has said so far; 304 when nothing came."""
+        return tagged(request, shown_probes(home, name, language))
+
+    @router.get("/evaluation.{kind}")
+    def keep(kind: str, name: str, language: Language = "en") -> Response:
+        """The whole report, to keep."""
+        if kind not in WRITERS:
+            raise HTTPException(404, "no such form")
+        try:
+            report = read_report(home, name)
+        except NotFound as error:
+            raise HTTPException(404, "no such evaluation") from error
+        if report is None:
+            raise HTTPException(404, "nothing is scored yet")
+        media_type, write = WRITERS[kind]
+        return kept_file(write(report, language), media_type, f"{name}.{kind}")
+
+    return router
