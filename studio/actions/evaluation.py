@@ -1,13 +1,14 @@
 """The reports of evaluations: made of a batch's answers, kept with it and in the folders of its runs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from studio.core.batch import BatchTable, Contender
-from studio.core.evaluation import ModelScores, Report, make_report, read_model_scores
+from studio.core.evaluation import Report, make_report, read_model_scores
+from studio.core.intervals import Difference, Estimate
 from studio.core.runs import LOADABLE_CHECKPOINT, RESUMABLE_CHECKPOINT
 from studio.errors import NotFound
 from studio.stores.atomic import write_json
@@ -64,15 +65,48 @@ def _report(path: Path, _inode: int, _written: int) -> Report:
     return Report.from_json(json.loads(path.read_text(encoding="utf-8")))
 
 
-def list_run_scores(home: Home, run: str) -> list[tuple[Mapping[str, Any], list[ModelScores]]]:
-    """The evaluations that a run took part in, the newest first: what is known of each, and the run's own scores
-    in it, one for each of its checkpoints that took part. Raises NotFound."""
+@dataclass(frozen=True, slots=True)
+class RunScores:
+    """How a run did in one evaluation; `checkpoint` is None for what it became."""
+
+    evaluation: str
+    dataset: str
+    created_at: float
+    checkpoint: int | None
+    estimates: Mapping[str, Estimate]
+    differences: Mapping[str, Difference]
+
+
+def list_run_scores(home: Home, run: str) -> list[RunScores]:
+    """The scores of a run and its checkpoints, the newest first, from the run's own folder. Raises NotFound."""
     folder = find_run_folder(home, run)
-    found: list[tuple[Mapping[str, Any], list[ModelScores]]] = []
+    found: list[RunScores] = []
     for path in RunPaths(folder).evaluations.glob("*.json"):
-        stored = read_json(path)
-        models = [read_model_scores(model) for model in stored["models"]]
-        own = [model for model in models if model.run == run_id(home, folder)]
-        if any(model.estimates for model in own):
-            found.append(({name: stored[name] for name in ("name", "dataset", "created_at", "rows")}, own))
-    return sorted(found, key=lambda item: item[0]["created_at"], reverse=True)
+        status = path.stat()
+        found += _scores(path, run_id(home, folder), status.st_ino, status.st_mtime_ns)
+    return sorted(found, key=lambda scores: scores.created_at, reverse=True)
+
+
+@lru_cache(maxsize=1024)
+def _scores(path: Path, run: str, _inode: int, _written: int) -> tuple[RunScores, ...]:
+    stored = read_json(path)
+    about = (str(stored["name"]), str(stored["dataset"]), float(stored["created_at"]))
+    return tuple(
+        RunScores(*about, model.checkpoint, model.estimates, model.differences)
+        for model in map(read_model_scores, stored["models"])
+        if model.run == run and model.estimates
+    )
+
+
+def compare_scores(home: Home, runs: Sequence[str]) -> dict[tuple[str, str], tuple[Estimate | None, ...]]:
+    """The newest scores of what some runs became, by dataset and metric; None where a run has none."""
+    newest: list[dict[tuple[str, str], Estimate]] = []
+    for run in runs:
+        found: dict[tuple[str, str], Estimate] = {}
+        for scores in list_run_scores(home, run):
+            if scores.checkpoint is None:
+                for metric, estimate in scores.estimates.items():
+                    found.setdefault((scores.dataset, metric), estimate)
+        newest.append(found)
+    keys = dict.fromkeys(key for found in newest for key in found)
+    return {key: tuple(found.get(key) for found in newest) for key in keys}

@@ -105,7 +105,8 @@ def _checked(changes: Mapping[str, object]) -> dict[str, Any]:
 
 def _step(stored: Mapping[str, Any]) -> Step:
     command = Command(tuple(stored["argv"]), stored["env"], stored["folder"])
-    return Step(stored["name"], command, tuple(Path(path) for path in stored["makes"]))
+    makes = tuple(Path(path) for path in stored["makes"])
+    return Step(stored["name"], command, makes, bool(stored.get("needed", True)))
 
 
 def _forget_steps_behind(metrics: Path, step: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from studio.actions.curves import TAILS
 from studio.core.metrics import find_progress
 from studio.core.request import TrainRequest
-from studio.core.runs import ACTIVE_STATES, QUEUED, SILENCE_S, RunView, phase_times, read_cause
+from studio.core.runs import ACTIVE_STATES, COMPARING, QUEUED, SILENCE_S, RunView, phase_times, read_cause
 from studio.errors import StudioError
 from studio.jobs.devices import read_claim
 from studio.jobs.launch import stop_job, wait_job
@@ -92,12 +92,17 @@ def _view(home: Home, folder: Path, tail: MetricsTail) -> RunView:
         name = "stopped" if job.stop.exists() else "finished"
     active = name in ACTIVE_STATES
     begin_time = tail.begin.get("time")
-    now = time.time() if active else (tail.last_time or state.get("ended_at") or time.time())
+    # The training is over then, and its times stand.
+    comparing = state.get("phase") == COMPARING
+    now = time.time() if active and not comparing else (tail.last_time or state.get("ended_at") or time.time())
     progress = find_progress(
         int(tail.begin.get("step", 0)), begin_time, tail.last_step, tail.begin.get("total_steps"), now
     )
     place, held = queue_place(paths.job) if name == QUEUED else (None, False)
-    phase = tail.phase if name == "running" and tail.phase else str(state.get("phase", name))
+    phase = tail.phase if name == "running" and tail.phase and not comparing else str(state.get("phase", name))
+    current = (tail.phase, tail.phase_since) if active and tail.phase_since is not None else None
+    if comparing and tail.last_time is not None:
+        current = (COMPARING, tail.last_time)
     return RunView(
         run=id_of(home, folder),
         name=folder.name,
@@ -126,11 +131,12 @@ def _view(home: Home, folder: Path, tail: MetricsTail) -> RunView:
             state.get("started_at"),
             _after(begin_time, state.get("started_at")),
             tail.phase_times,
-            (tail.phase, tail.phase_since) if active and tail.phase_since is not None else None,
-            now if active else float(state.get("ended_at") or now),
+            current,
+            time.time() if active else float(state.get("ended_at") or now),
         ),
         checkpoints=tuple(find_checkpoints(folder)),
         webhook_error=str(state.get("webhook_error") or ""),
+        not_done=read_cause(state.get("not_done")),
     )
 
 

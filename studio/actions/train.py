@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from studio.core.paddleformers.failures import diagnose
 from studio.core.problems import checked_extra, checked_options
 from studio.core.reductions import Reduction
 from studio.core.request import TrainRequest
+from studio.core.runs import COMPARING
 from studio.errors import Problem, RequestRefused, StudioError
 from studio.jobs.devices import Claim
 from studio.jobs.gpus import visible_gpus
@@ -46,7 +47,7 @@ from studio.jobs.warm import parse_warm, supervise_warm
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
 from studio.stores.models import ADAPTER_CONFIG, model_identity
-from studio.stores.runs import RunPaths, find_run_folders, write_state
+from studio.stores.runs import RunPaths, find_run_folders, run_id, write_state
 
 HOOK = CHECKOUT / "studio" / "engine" / "hook.py"
 # Every key of a request that is not handed on to the engine as it is.
@@ -75,6 +76,8 @@ request = request_from_keys(home, {keys})
 print(wait_run(home, start_run(home, request).run))
 """
 UNLISTABLE = " ,#"
+# What tells most of the result of each stage; of plain text nobody asks questions.
+COMPARED_WITH: Mapping[str, Sequence[str]] = {"SFT": ("answers", "likelihood"), "DPO": ("pairs", "likelihood")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +236,7 @@ def start_run(home: Home, request: TrainRequest) -> RunView:
     plan = _prepare(home, request)
     written = plan.paths.output / (ADAPTER_CONFIG if request.method == "lora" else "config.json")
     silence_s = 60 * float(plan.options["silence_minutes"])
-    steps = [Step("loading", plan.command, (written,))]
+    steps = [Step("loading", plan.command, (written,)), *_comparing(home, request, plan)]
     start_job(
         plan.paths.job,
         steps,
@@ -243,6 +246,20 @@ def start_run(home: Home, request: TrainRequest) -> RunView:
         home.webhook,
     )
     return view_run(home, plan.paths.output)
+
+
+def _comparing(home: Home, request: TrainRequest, plan: _Plan) -> list[Step]:
+    """What base and result are asked when the training has ended, where that was wanted."""
+    rows = int(plan.options["compare_rows"])
+    if not rows or request.stage not in COMPARED_WITH:
+        return []
+    run = run_id(home, plan.paths.output)
+    measures = [flag for name in COMPARED_WITH[request.stage] for flag in ("--measure", name)]
+    argv = (
+        *(sys.executable, "-m", "studio", "--home", str(home.root), "evaluate", "--held-out", run),
+        *("--model", request.model, "--model", run, "--limit", str(rows), *measures, "--progress"),
+    )
+    return [Step(COMPARING, Command(argv, {}, str(CHECKOUT)), needed=False)]
 
 
 def _prepare(home: Home, request: TrainRequest) -> _Plan:

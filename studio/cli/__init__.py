@@ -32,6 +32,7 @@ from studio.actions import (
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.cli.batch import add_batch_command
 from studio.cli.data import add_dataset_commands
+from studio.cli.evaluate import add_evaluate_command
 from studio.cli.output import Answer, end_progress, plain, show_progress
 from studio.cli.serving import add_server_commands
 from studio.core.endpoint import AnswerPiece, Sampling
@@ -90,6 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_dataset_commands(commands, add)
     add_batch_command(commands, add)
+    add_evaluate_command(commands, add)
     add_server_commands(commands, add)
     for name, run in (("preview", _preview), ("prepare", _prepare), ("train", _train), ("sweep", _sweep)):
         command = add(commands, name, run)

@@ -124,6 +124,7 @@ OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec("eval_steps", "int", 100, "saving", 1, 10_000_000),
     OptionSpec("save_steps", "int", 200, "saving", 1, 10_000_000),
     OptionSpec("save_total_limit", "int", 2, "saving", 1, 10_000),
+    OptionSpec("compare_rows", "int", 0, "saving", 0, 1_000_000, stages=("SFT", "DPO"), sent=False),
     OptionSpec("stop_on_nan", "bool", True, "watch", sent=False),
     OptionSpec("early_stopping_patience", "int", 0, "watch", 0, 10_000, sent=False),
     OptionSpec("spike_factor", "float", 0.0, "watch", 0, 1000, sent=False),

@@ -176,6 +176,8 @@ def _together_problems(request: TrainRequest, facts: MachineFacts) -> list[Probl
         found.append(Problem("max_steps", "random_needs_steps"))
     if options["eval_share"] and request.eval_dataset:
         found.append(Problem("eval_share", "eval_twice", {"given": request.eval_dataset}))
+    if options.get("compare_rows") and not request.eval_dataset and not options["eval_share"]:
+        found.append(Problem("compare_rows", "nothing_to_compare_on"))
     if (
         request.method == "freeze"
         and not options["freeze_trainable_layers"]

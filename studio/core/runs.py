@@ -14,6 +14,8 @@ SILENCE_S = 300.0
 # A checkpoint has two forms, in a folder each: the one that loads, and the one from which training goes on.
 LOADABLE_CHECKPOINT = re.compile(r"hf_checkpoint-(\d+)")
 RESUMABLE_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
+# The step behind the training in which base and result answer the rows that were held out.
+COMPARING = "comparing"
 ACTIVE_STATES = frozenset({QUEUED, "preparing", "running", "stopping"})
 
 
@@ -48,6 +50,8 @@ class RunView:
     checkpoints: tuple[int, ...]
     # Why nobody could be told that it has ended.
     webhook_error: str = ""
+    # Why base and result could not be compared at the end; the training itself went well.
+    not_done: Problem | None = None
 
     @property
     def is_active(self) -> bool:

@@ -28,11 +28,15 @@ SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "CREDENTIAL")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command of a job, and the files that must be there when it has ended well."""
+    """One command of a job, and the files that must be there when it has ended well.
+
+    Without one that is not `needed` the job has been done all the same.
+    """
 
     name: str
     command: Command
     makes: tuple[Path, ...] = ()
+    needed: bool = True
 
 
 def scrubbed_environment() -> dict[str, str]:
@@ -63,6 +67,7 @@ def start_job(
             "env": dict(step.command.env),
             "folder": step.command.folder,
             "makes": [str(path) for path in step.makes],
+            "needed": step.needed,
         }
         for step in steps
     ]

@@ -96,6 +96,12 @@ def _run_steps(folder: Path, spawn: Spawn) -> str:
             meter = MachineMeter(paths.machine, [name for name in taken if given])
             silence_s = float(job.get("silence_s", 0))
             exit_code, cause = _run_step(paths, step, list(taken.values()), silence_s, spawn, meter)
+            if not step.get("needed", True):
+                # What the job is for has been done by now.
+                if (cause or exit_code != 0) and not paths.stop.exists():
+                    why = cause or find_cause(paths, exit_code, log_before, count_memory_kills() > kills_before)
+                    write_state(folder, not_done=why)
+                continue
             if cause:
                 return _end(folder, "failed", exit_code, cause)
             if exit_code != 0:

@@ -166,12 +166,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cli.batch.resume": ("go on with a batch by its name", "按名称继续一个批次"),
     "cli.batch.out": ("where the answers go: .csv or .jsonl", "结果文件：.csv 或 .jsonl"),
     "cli.batch.interrupted": (
-        "{done} of {total} are answered. To go on: python -m studio batch --resume {name} --out {out}",
-        "已回答 {done} / {total}。继续：python -m studio batch --resume {name} --out {out}",
+        "{done} of {total} are answered. To go on: {again}",
+        "已回答 {done} / {total}。继续：{again}",
     ),
     "cli.batch.incomplete": (
-        "{left} of {total} have no answer. To ask them again: python -m studio batch --resume {name} --out {out}",
-        "{total} 个中有 {left} 个没有回答。重新询问：python -m studio batch --resume {name} --out {out}",
+        "{left} of {total} have no answer. To ask them again: {again}",
+        "{total} 个中有 {left} 个没有回答。重新询问：{again}",
     ),
     "error.batch_bad_out": ("{given} ends neither in .csv nor in .jsonl.", "{given} 的扩展名不是 .csv 或 .jsonl。"),
     "error.batch_bad_file": ("{given} cannot be read: {reason}", "无法读取 {given}：{reason}"),

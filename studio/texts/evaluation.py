@@ -69,7 +69,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "evaluate.order.row": ("As in the data", "按数据顺序"),
     "evaluate.by": ("by", "依据"),
     "evaluate.model": ("of", "模型"),
-    "evaluate.runs": ("Evaluations", "评估"),
+    "history.kind.scores": ("Scores on {dataset}", "{dataset} 上的评分"),
+    "run.scored": ("{dataset}: {scores}", "{dataset}：{scores}"),
     "probes.tab": ("Probe prompts", "探测提示"),
     "probes.run": ("Run", "运行"),
     "probes.run.help": (
@@ -118,6 +119,19 @@ TEXTS: dict[str, tuple[str, str]] = {
     "train.evaluate_judge_address": ("Address of the judge", "评审模型地址"),
     "train.evaluate_judge_key": ("Key of the judge", "评审模型密钥"),
     "train.probes_run": ("Run", "运行"),
+    "cli.evaluate": ("score models on rows that they were not trained on", "用未训练过的数据为模型评分"),
+    "cli.evaluate.held_out": ("the rows that a run held out of its training", "某次运行训练时留出的行"),
+    "cli.evaluate.resume": ("go on with an evaluation by its name", "按名称继续一次评估"),
+    "cli.evaluate.measure": ("what is measured; repeatable", "评估内容，可重复给出"),
+    "cli.evaluate.judge": (
+        "an OpenAI-compatible address whose model gives points; its key is read from STUDIO_JUDGE_KEY",
+        "由该 OpenAI 兼容地址的模型打分；密钥从环境变量 STUDIO_JUDGE_KEY 读取",
+    ),
+    "cli.evaluate.out": ("where the report goes: .csv, .json or .md", "报告文件：.csv、.json 或 .md"),
+    "error.evaluate_bad_out": (
+        "{given} ends neither in .csv nor in .json nor in .md.",
+        "{given} 的扩展名不是 .csv、.json 或 .md。",
+    ),
     "error.endpoint_no_likelihood": (
         "{address} does not tell how likely an answer is.",
         "{address} 不提供答案的概率。",

@@ -128,6 +128,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "option.save_steps.help": ("Steps between checkpoints.", "两个检查点之间的步数。"),
     "option.save_total_limit": ("Checkpoints kept", "保留检查点数"),
     "option.save_total_limit.help": ("Older ones are deleted.", "更早的会被删除。"),
+    "option.compare_rows": ("Compare with the base at the end", "结束后与基座比较"),
+    "option.compare_rows.help": (
+        "So many held-out rows are answered by base and result, and scored; 0 leaves it to the Evaluate tab.",
+        "用基座与结果模型回答这么多留出行并评分；0 表示不自动评估，可在“评估”页进行。",
+    ),
     "option.stop_on_nan": ("Stop at NaN", "出现 NaN 时停止"),
     "option.stop_on_nan.help": (
         "A loss that is no number never becomes one again.",

@@ -172,6 +172,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "phase.loading": ("loading the engine and the model", "加载引擎与模型"),
     "phase.training": ("training", "训练"),
     "phase.evaluating": ("evaluating", "评估"),
+    "run.not_compared": (
+        "The training went well; comparing with the base did not: {reason} Do it on the Evaluate tab.",
+        "训练已完成，但未能与基座比较：{reason} 可在“评估”页进行。",
+    ),
+    "phase.comparing": ("comparing with the base", "与基座比较"),
     "phase.saving": ("saving", "保存"),
     "phase.merging": ("merging", "合并"),
     "phase.proving": ("comparing with base and adapter", "与基座加适配器比较"),

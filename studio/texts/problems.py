@@ -173,6 +173,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "There are {count} weights for {datasets} datasets. Give one each.",
         "{datasets} 个数据集却有 {count} 个权重。请各填一个。",
     ),
+    "problem.nothing_to_compare_on": (
+        "No rows are held out. Choose an evaluation dataset, or hold out a share.",
+        "没有留出的行。请选择评估数据集，或设置留出比例。",
+    ),
     "problem.eval_twice": (
         "{given} is chosen for evaluation, so nothing is held out. Choose no evaluation set, or hold out 0.",
         "已选择 {given} 作为评估集，不再留出数据。请不选评估集，或把比例设为 0。",

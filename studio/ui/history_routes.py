@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from studio.actions.evaluation import compare_scores
 from studio.actions.history import (
     compare_runs,
     empty_trash,
@@ -19,7 +20,9 @@ from studio.actions.history import (
     restore_run,
     trash_run,
 )
+from studio.core.evaluation_writing import format_value
 from studio.core.history import Difference, RunSummary
+from studio.core.intervals import Estimate
 from studio.errors import NotFound
 from studio.stores.home import Home
 from studio.texts import say
@@ -29,6 +32,7 @@ from studio.ui.words import attempt, field_label, notice
 # As many as a sweep has; as many columns as a table can hold; and as many curves as a person can tell apart.
 MOST_COMPARED = 200
 MOST_COLUMNS = 12
+Scores = Mapping[tuple[str, str], Sequence[Estimate | None]]
 
 
 class Change(BaseModel):
@@ -78,13 +82,17 @@ def build_history_routes(home: Home) -> APIRouter:
             summaries, differences = compare_runs(home, [str(run) for run in json.loads(runs)][:MOST_COMPARED])
         except (NotFound, ValueError, TypeError) as error:
             raise HTTPException(404, "no such run") from error
+        scores = compare_scores(home, [summary.run for summary in summaries])
         numeric = {_name(one, language): list(one.values) for one in differences if one.is_numeric}
         results = {
             say(f"history.{name}", language): [getattr(summary, name) for summary in summaries]
             for name in ("best_loss", "loss", "elapsed_s")
         }
+        for (dataset, metric), found in scores.items():
+            name = f"{say(f'metric.{metric}', language)} · {dataset}"
+            results[name] = [estimate.value if estimate else None for estimate in found]
         told: dict[str, Any] = {
-            "table": _table(summaries[:MOST_COLUMNS], differences, language),
+            "table": _table(summaries[:MOST_COLUMNS], differences, scores, language),
             "drawn": [summary.run for summary in summaries[:MOST_COLUMNS]],
             "names": [summary.name for summary in summaries],
             "numeric": numeric,
@@ -95,8 +103,8 @@ def build_history_routes(home: Home) -> APIRouter:
     return router
 
 
-def _table(summaries: list[RunSummary], differences: list[Difference], language: str) -> str:
-    if not differences:
+def _table(summaries: list[RunSummary], differences: list[Difference], scores: Scores, language: str) -> str:
+    if not differences and not scores:
         return notice(say("history.same", language))
     heads = "".join(f"<th>{html.escape(summary.name)}</th>" for summary in summaries)
     lines = ""
@@ -108,8 +116,29 @@ def _table(summaries: list[RunSummary], differences: list[Difference], language:
             lines += f'<tr class="kind"><th colspan="{len(summaries) + 1}">{told}</th></tr>'
         cells = "".join(f"<td>{html.escape(_say(value))}</td>" for value in one.values[:MOST_COLUMNS])
         lines += f"<tr><th>{html.escape(_name(one, language))}</th>{cells}</tr>"
+    lines += _score_lines(scores, len(summaries), language)
     table = f'<table class="data"><thead><tr><th></th>{heads}</tr></thead><tbody>{lines}</tbody></table>'
     return f'<div class="scroll">{table}</div>'
+
+
+def _score_lines(scores: Scores, columns: int, language: str) -> str:
+    """The newest scores of each run, dataset by dataset, with their intervals."""
+    lines, before = "", ""
+    for (dataset, metric), found in sorted(scores.items(), key=lambda item: item[0][0]):
+        if dataset != before:
+            before = dataset
+            told = html.escape(say("history.kind.scores", language, dataset=dataset))
+            lines += f'<tr class="kind"><th colspan="{columns + 1}">{told}</th></tr>'
+        cells = "".join(f"<td>{_say_estimate(metric, estimate)}</td>" for estimate in found[:columns])
+        lines += f"<tr><th>{html.escape(say(f'metric.{metric}', language))}</th>{cells}</tr>"
+    return lines
+
+
+def _say_estimate(metric: str, estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    between = f"{format_value(metric, estimate.low)} – {format_value(metric, estimate.high)}"
+    return f'{format_value(metric, estimate.value)} <span class="line">{between}</span>'
 
 
 def _name(one: Difference, language: str) -> str:

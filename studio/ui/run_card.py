@@ -1,16 +1,23 @@
 """A run as the page shows it: state and numbers."""
 
 import html
+from collections.abc import Sequence
 from typing import Any
 
+from studio.actions.evaluation import RunScores, list_run_scores
 from studio.actions.repair import find_repair
 from studio.actions.runs import find_run
+from studio.core.evaluation import is_gain
+from studio.core.evaluation_writing import format_change, format_value
 from studio.core.paddleformers.remedies import Remedy
 from studio.core.runs import RunView
 from studio.errors import Problem
 from studio.stores.home import Home
 from studio.texts import say, word_problem
 from studio.ui.words import attempt, field_label, notice
+
+# What a line has room for.
+TOLD_METRICS = frozenset({"f1", "loss", "label_accuracy", "choice_accuracy", "preference_accuracy", "judge"})
 
 
 def show_run(home: Home, run: str, language: str) -> dict[str, Any]:
@@ -20,7 +27,10 @@ def show_run(home: Home, run: str, language: str) -> dict[str, Any]:
     view, told = attempt(lambda: find_run(home, run), language)
     if told:
         return {"card": told, "active": False}
-    return {"card": run_card(view, language, find_repair(view)), "active": view.is_active}
+    # The scores of a run that trains again are those of what it was.
+    scores = [] if view.is_active else list_run_scores(home, view.run)
+    final = [each for each in scores if each.checkpoint is None]
+    return {"card": run_card(view, language, find_repair(view), final), "active": view.is_active}
 
 
 def card_box(part: str) -> str:
@@ -33,7 +43,7 @@ def run_marker(run: str | None, language: str) -> str:
     return f'<span data-run="{html.escape(run or "")}" data-language="{language}"></span>'
 
 
-def run_card(view: RunView, language: str, remedy: Remedy | None = None) -> str:
+def run_card(view: RunView, language: str, remedy: Remedy | None = None, scores: Sequence[RunScores] = ()) -> str:
     done = 100 * view.step / view.total_steps if view.total_steps else 0
     facts = {
         "train.step": f"{view.step} / {view.total_steps or '–'}",
@@ -56,6 +66,10 @@ def run_card(view: RunView, language: str, remedy: Remedy | None = None) -> str:
     why = notice(word_problem(cause, language), kind) if cause else ""
     if remedy:
         why += notice(word_remedy(remedy, language))
+    if scores:
+        why += notice(word_scores(scores[0], language), "good" if _gained(scores[0]) else "info")
+    if view.not_done:
+        why += notice(say("run.not_compared", language, reason=word_problem(view.not_done, language)))
     if view.webhook_error:
         why += notice(say("notify.failed", language, reason=view.webhook_error))
     if view.silent_s:
@@ -68,6 +82,27 @@ def run_card(view: RunView, language: str, remedy: Remedy | None = None) -> str:
         f'<i style="width:{done:.1f}%"></i></div><dl class="facts">{items}</dl>'
         f'<p class="line">{html.escape(spent)}</p>{why}</div>'
     )
+
+
+def word_scores(scores: RunScores, language: str) -> str:
+    """The newest scores of a run in one line, with what changed against the model they were compared with."""
+    told = [
+        f"{say(f'metric.{name}', language)} {format_value(name, estimate.value)}"
+        + (f" ({format_change(name, change.value)})" if (change := scores.differences.get(name)) else "")
+        for name, estimate in scores.estimates.items()
+        if name in TOLD_METRICS
+    ]
+    return say("run.scored", language, dataset=scores.dataset, scores=" · ".join(told))
+
+
+def _gained(scores: RunScores) -> bool:
+    """Whether it is certainly better in what is told, and in nothing of it certainly worse."""
+    certain = [
+        is_gain(name, change.value)
+        for name, change in scores.differences.items()
+        if name in TOLD_METRICS and change.is_certain
+    ]
+    return bool(certain) and all(certain)
 
 
 def word_remedy(remedy: Remedy, language: str) -> str:
