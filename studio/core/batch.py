@@ -214,7 +214,7 @@ def find_batch_problems(request: BatchRequest, datasets: Collection[str]) -> lis
         + _wording_problems(request.wording)
         + _sampling_problems(request.sampling)
         + _contender_problems(request.contenders)
-        + (_address_problems("evaluate_judge_address", request.judge.address) if request.judge else [])
+        + (_judge_problems(request.judge) if request.judge else [])
     )
 
 
@@ -255,6 +255,13 @@ def _contender_problems(contenders: Sequence[Contender]) -> list[Problem]:
     for contender in contenders:
         if contender.address:
             problems += _address_problems("batch_address", contender.address)
+    return problems
+
+
+def _judge_problems(judge: Judge) -> list[Problem]:
+    problems = _address_problems("evaluate_judge_address", judge.address)
+    if "{answer}" not in judge.rubric:
+        problems.append(Problem("evaluate_rubric", "rubric_without_answer"))
     return problems
 
 

@@ -115,6 +115,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "No row has a better and a worse answer.",
         "没有同时含较好与较差回答的数据行。",
     ),
+    "problem.rubric_without_answer": (
+        "The judge would see no answer: the rubric lacks {{answer}}.",
+        "评审看不到回答：评分标准中缺少 {{answer}}。",
+    ),
+    "train.evaluate_rubric": ("Rubric", "评分标准"),
     "train.evaluate_measures": ("What is measured", "评估内容"),
     "train.evaluate_judge_address": ("Address of the judge", "评审模型地址"),
     "train.evaluate_judge_key": ("Key of the judge", "评审模型密钥"),
