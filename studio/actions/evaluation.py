@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from studio.core.batch import BatchTable, Contender
+from studio.core.batch import BatchRequest, BatchTable, Contender
 from studio.core.evaluation import Report, make_report, read_model_scores
 from studio.core.intervals import Difference, Estimate
 from studio.core.runs import LOADABLE_CHECKPOINT, RESUMABLE_CHECKPOINT
@@ -14,7 +14,7 @@ from studio.errors import NotFound
 from studio.stores.atomic import write_json
 from studio.stores.batches import BatchPaths, answers_of, find_batch, read_batch_request, read_questions
 from studio.stores.home import Home
-from studio.stores.runs import RunPaths, find_run_folder, read_json, run_id
+from studio.stores.runs import RunPaths, find_run_folder, read_json, read_request, run_id
 
 
 def keep_report(home: Home, paths: BatchPaths) -> None:
@@ -23,14 +23,21 @@ def keep_report(home: Home, paths: BatchPaths) -> None:
     labels = [contender.label for contender in request.contenders]
     table = BatchTable(read_questions(paths), labels, answers_of(paths), request.wording)
     contenders = [(contender, *run_of(home, contender)) for contender in request.contenders]
-    source = request.dataset or request.held_out
-    report = make_report(paths.folder.name, source, created_at, request.measures, contenders, table)
+    report = make_report(paths.folder.name, _source(home, request), created_at, request.measures, contenders, table)
     stored = report.to_json()
     write_json(paths.report, stored)
     for run in {run for _, run, _ in contenders if run} | ({request.probes_of} - {""}):
         kept = RunPaths(find_run_folder(home, run)).evaluations / f"{report.name}.json"
         kept.parent.mkdir(exist_ok=True)
         write_json(kept, stored)
+
+
+def _source(home: Home, request: BatchRequest) -> str:
+    """What the rows are called: runs that were evaluated on the same dataset can be compared."""
+    if not request.held_out:
+        return request.dataset
+    folder = find_run_folder(home, request.held_out)
+    return read_request(folder).eval_dataset or run_id(home, folder)
 
 
 def run_of(home: Home, contender: Contender) -> tuple[str, int | None]:

@@ -1,6 +1,7 @@
 """The whole story as a person lives it: data in, training watched, chat before and after, merged model out."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,28 @@ def test_from_a_file_to_a_merged_model(page: Page, studio: Studio, tmp_path: Pat
     load(page, "ernie-4.5-demo", "ernie-4.5-demo/lora/tuned")
     clear(page)
     assert ask(page, QUESTION) == ANSWER
+
+    # Evaluate base and tuned: the tuned one wins, and the rows say where.
+    open_tab(page, "evaluate")
+    pick(page, "evaluation-dataset", "medicines")
+    for model in ("ernie-4.5-demo", "ernie-4.5-demo/lora/tuned"):
+        pick(page, "evaluation-models", model)
+    page.keyboard.press("Escape")
+    write(page, "evaluation-max_tokens", "24")
+    page.locator("#evaluation-start").click()
+    shown = page.locator("#evaluation-shown")
+    expect(shown.locator("[data-state=finished]")).to_be_visible(timeout=LONG_MS)
+    for metric in ("exact", "f1", "loss"):
+        change = shown.locator(f"tr[data-metric={metric}] td.change")
+        expect(change).to_have_class(re.compile("better"))
+    expect(shown.locator("tr[data-metric=exact]")).to_contain_text("100.0")
+    expect(shown.locator("tbody tr[data-row]")).to_have_count(6)
+    shown.locator("select[data-view=order]").select_option("row")
+    first = shown.locator("tbody tr[data-row]").first
+    expect(first).to_have_attribute("data-row", "1")
+    expect(first.locator("td").last).to_contain_text(ROWS[0][1])
+    kept = page.request.get(f"{studio.address}/studio/evaluation.md?name=medicines").text()
+    assert f"| {ROWS[0][0]} |" in kept
 
     # Export, and chat with the merged model.
     open_tab(page, "export")
