@@ -134,8 +134,8 @@ def test_from_a_file_to_a_merged_model(page: Page, studio: Studio, tmp_path: Pat
     first = shown.locator("tbody tr[data-row]").first
     expect(first).to_have_attribute("data-row", "1")
     expect(first.locator("td").last).to_contain_text(ROWS[0][1])
-    kept = page.request.get(f"{studio.address}/studio/evaluation.md?name=medicines").text()
-    assert f"| {ROWS[0][0]} |" in kept
+    link = shown.get_by_role("link", name="MD").get_attribute("href")
+    assert f"| {ROWS[0][0]} |" in page.request.get(f"{studio.address}{link}").text()
 
     # Export, and chat with the merged model.
     open_tab(page, "export")
