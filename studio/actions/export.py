@@ -1,28 +1,41 @@
-"""Merge a LoRA run into its base, and prove the result."""
+"""Merge LoRA adapters into their base, and prove the result."""
 
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
+from studio.actions.model_card import card_facts
 from studio.actions.train import HOOK
 from studio.core.command import Command
 from studio.core.devices import Devices
+from studio.core.merging import AS_BASE, DEFAULT_SHARD_GB, PRECISIONS, needed_bytes
+from studio.core.model_card import write_card
 from studio.core.paddleformers.config import export_config, launch_command
 from studio.core.problems import RUN_NAME
 from studio.core.runs import ACTIVE_STATES, read_cause
-from studio.errors import Problem, StudioError
-from studio.jobs.launch import CHECKOUT, Step, job_state, start_job, wait_job
+from studio.errors import NotFound, Problem, StoreFailed, StudioError
+from studio.jobs.launch import CHECKOUT, Step, job_state, start_job, stop_job, wait_job
+from studio.jobs.publish import CARD, REPORT
 from studio.jobs.warm import supervise_warm
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
 from studio.stores.logs import read_log_tail
-from studio.stores.models import ADAPTER_CONFIG
+from studio.stores.models import (
+    adapter_base,
+    is_adapter,
+    is_model,
+    is_training_state,
+    model_identity,
+    read_adapter,
+    weight_bytes,
+)
 from studio.stores.runs import (
     JobPaths,
     RunPaths,
@@ -33,12 +46,15 @@ from studio.stores.runs import (
     run_id,
 )
 
-REPORT = "export_report.json"
+__all__ = ["PRECISIONS", "ExportView", "find_export", "newest_export", "start_export", "stop_export", "wait_export"]
+
+# What an engine merges itself: all of an adapter in one folder, in the form that loads.
+SMALL_FILES_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class ExportView:
-    """An export as it stands; `report` is the merge proof once it was made."""
+    """An export as it stands; `report` is the merge proof once it was made, `seconds` what each step took."""
 
     run: str
     name: str
@@ -48,41 +64,71 @@ class ExportView:
     log: str
     report: dict[str, Any] | None
     cause: Problem | None
+    adapters: tuple[str, ...] = ()
+    precision: str = AS_BASE
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property
     def is_active(self) -> bool:
         return self.state in ACTIVE_STATES
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the merged model is where it was written to."""
+        return self.state == "finished" and is_model(Path(self.target))
 
-def start_export(home: Home, run: str, checkpoint: int | None = None, to: str | Path | None = None) -> ExportView:
-    """Merge a run's adapter, final or of a checkpoint, into a folder that loads as a model.
 
-    `to` is a name for a folder in `models/`, or a path; it must not exist. Raises StudioError.
+def start_export(
+    home: Home,
+    run: str,
+    checkpoint: int | None = None,
+    to: str | Path | None = None,
+    more: Sequence[str] = (),
+    precision: str = AS_BASE,
+    shard_gb: float = DEFAULT_SHARD_GB,
+    language: str = "en",
+) -> ExportView:
+    """Merge a run's adapter, final or of a checkpoint, and `more` (folders), into a folder that loads as a model.
+
+    `to` is a name for a folder in `models/`, or a path; it must not exist. The model card is written in `language`.
+    Raises StudioError.
     """
     folder = find_run_folder(home, run)
     request = read_request(folder)
-    adapter = checkpoint_folder(folder, checkpoint)
-    if not (adapter / ADAPTER_CONFIG).is_file():
-        raise StudioError("not_a_lora_run", "run", run=run_id(home, folder))
+    adapter = _adapter_of(home, folder, checkpoint)
+    adapters = list(dict.fromkeys([adapter, *(Path(path) for path in more)]))
+    _refuse_other_bases(request.model, adapters)
+    if precision not in PRECISIONS:
+        raise StudioError("bad_precision", "precision", given=precision, known=", ".join(PRECISIONS))
     target = _target(home, to or (f"{folder.name}-{checkpoint}" if checkpoint else folder.name))
-    if target.exists():
-        raise StudioError("target_taken", "to", given=str(target))
     job = RunPaths(folder).exports / target.name
     if job_state(job).get("state") in ACTIVE_STATES:
         raise StudioError("export_is_running", "to", given=target.name)
+    if target.exists():
+        raise StudioError("target_taken", "to", given=str(target))
+    work = target.parent / f".{target.name}.{folder.name}.partial"
+    shard_bytes = _shard_bytes(shard_gb)
+    _refuse_full_disk(Path(request.model), adapters, target, job, precision, shard_bytes)
     shutil.rmtree(job, ignore_errors=True)
-    # The engine writes into `<adapter>/export`; a copy of the adapter keeps the run as it was.
-    copy = job / "adapter"
-    copy.mkdir(parents=True)
-    for file in adapter.iterdir():
-        if file.is_file():
-            shutil.copy2(file, copy)
+    plan = _Plan(request.model, tuple(adapters), work, target, job, precision, shard_bytes)
+    _prepare(plan)
     device = str(request.options.get("device", "cpu"))
-    config = export_config(request.model, str(copy), device, str(HOOK))
+    config = export_config(request.model, str(work), device, str(HOOK))
     write_text(job / "export.yaml", yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
-    write_json(job / "export.json", {"target": str(target), "run": run_id(home, folder)})
-    steps = _steps(request.model, adapter, job, target, device)
-    start_job(job, steps, supervise=partial(supervise_warm, home.warm))
+    write_text(job / CARD, write_card(card_facts(home, folder, adapters, target.name, precision), language))
+    asked = {"target": str(target), "run": run_id(home, folder), "work": str(work), "precision": precision}
+    write_json(job / "export.json", {**asked, "adapters": [str(path) for path in adapters]})
+    start_job(job, _steps(plan, device), supervise=partial(supervise_warm, home.warm), scratch=[work])
+    return view_export(home, job)
+
+
+def stop_export(home: Home, run: str, name: str | None = None) -> ExportView:
+    """End an export, its newest or that of a name; what it has written is removed. Raises StudioError."""
+    job = newest_export(find_run_folder(home, run), name)
+    if job is None:
+        raise NotFound("no_export", "run", run=run)
+    if job_state(job).get("state") in ACTIVE_STATES:
+        stop_job(job, now=True)
     return view_export(home, job)
 
 
@@ -97,7 +143,7 @@ def newest_export(folder: Path, name: str | None = None) -> Path | None:
     jobs = [path for path in RunPaths(folder).exports.glob("*") if (path / "export.json").is_file()]
     if name is not None:
         jobs = [path for path in jobs if path.name == name]
-    return max(jobs, key=lambda path: path.stat().st_mtime, default=None)
+    return max(jobs, key=lambda path: (path / "export.json").stat().st_mtime, default=None)
 
 
 def wait_export(home: Home, view: ExportView) -> ExportView:
@@ -111,7 +157,12 @@ def view_export(home: Home, job: Path) -> ExportView:
     """What an export's folder says, right now."""
     asked = read_json(job / "export.json")
     state: dict[str, Any] = job_state(job)
+    if state.get("state") == "lost" and asked.get("work"):
+        # Nobody was left to do it.
+        shutil.rmtree(asked["work"], ignore_errors=True)
     report = read_json(job / REPORT) or None
+    # Both failed with status 1; the proof's own words say more.
+    refuted = report is not None and report["verdict"] == "FAIL"
     return ExportView(
         run=run_id(home, job.parents[2]),
         name=job.name,
@@ -120,35 +171,127 @@ def view_export(home: Home, job: Path) -> ExportView:
         target=str(asked.get("target", "")),
         log=read_log_tail(JobPaths(job).log, 20_000),
         report=report,
-        cause=read_cause(state.get("cause")),
+        cause=Problem("", "merge_refuted") if refuted else read_cause(state.get("cause")),
+        adapters=tuple(asked.get("adapters", ())),
+        precision=str(asked.get("precision", AS_BASE)),
+        seconds=cast("Mapping[str, float]", state.get("steps") or {}),
     )
 
 
-def _steps(base: str, adapter: Path, job: Path, target: Path, device: str) -> list[Step]:
-    merged = job / "adapter" / "export"
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is merged into what: the engine works in `work`, beside the target."""
+
+    base: str
+    adapters: tuple[Path, ...]
+    work: Path
+    target: Path
+    job: Path
+    precision: str
+    shard_bytes: int
+
+    @property
+    def combines(self) -> bool:
+        """Whether the engine cannot read what is there: several adapters, or what training goes on from."""
+        return len(self.adapters) > 1 or is_training_state(self.adapters[0])
+
+
+def _prepare(plan: _Plan) -> None:
+    """The folders of the job; the engine writes into `<adapter>/export`, and a copy keeps the run as it was."""
+    try:
+        plan.job.mkdir(parents=True)
+        plan.target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(plan.work, ignore_errors=True)
+        plan.work.mkdir()
+        for file in plan.adapters[0].iterdir():
+            # A config here would make a model of it.
+            if not plan.combines and file.is_file() and file.name != "config.json":
+                shutil.copy2(file, plan.work)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreFailed("write_failed", "to", path=str(plan.target.parent), reason=reason) from error
+
+
+def _steps(plan: _Plan, device: str) -> list[Step]:
+    merged = plan.work / "export"
+    report = plan.job / REPORT
     # One process on a CPU; on GPUs whatever the studio was given.
     ids = ("0",) if device == "cpu" else ()
-    ranks, path = str(job / "ranks"), os.environ.get("PATH", "")
-    config = str(job / "export.yaml")
-    merge = launch_command("export", sys.executable, config, Devices(device, ids), str(job), ranks, path)
-    prove = Command(
-        (
-            *(sys.executable, "-m", "studio.engine.prove", "--base", base, "--adapter", str(adapter)),
-            *("--merged", str(merged), "--report", str(job / REPORT)),
-        ),
-        {"OMP_NUM_THREADS": "1"},
-        str(CHECKOUT),
-    )
-    publish = Command(
-        (sys.executable, "-m", "studio.jobs.publish", str(merged), str(target), str(job / REPORT)),
-        {},
-        str(CHECKOUT),
-    )
-    return [
+    ranks, path = str(plan.job / "ranks"), os.environ.get("PATH", "")
+    config = str(plan.job / "export.yaml")
+    merge = launch_command("export", sys.executable, config, Devices(device, ids), str(plan.job), ranks, path)
+    adapters = [part for adapter in plan.adapters for part in ("--adapter", str(adapter))]
+    base = ("--base", plan.base)
+    shape = ("--precision", plan.precision, "--shard-bytes", str(plan.shard_bytes))
+    steps = [
         Step("merging", merge, (merged / "config.json",)),
-        Step("proving", prove, (job / REPORT,)),
-        Step("publishing", publish, (target / "config.json",)),
+        Step("completing", _own("engine.complete", *base, "--merged", str(merged), *shape)),
+        Step(
+            "proving",
+            _own("engine.prove", *base, *adapters, "--merged", str(merged), "--report", str(report)),
+            (report,),
+        ),
+        Step(
+            "publishing",
+            _own("jobs.publish", str(merged), str(plan.target), str(plan.job)),
+            (plan.target / "config.json",),
+        ),
     ]
+    if plan.combines:
+        steps.insert(0, Step("adding", _own("engine.combine", *base, *adapters, "--to", str(plan.work))))
+    return steps
+
+
+def _own(module: str, *arguments: str) -> Command:
+    return Command((sys.executable, "-m", f"studio.{module}", *arguments), {"OMP_NUM_THREADS": "1"}, str(CHECKOUT))
+
+
+def _adapter_of(home: Home, folder: Path, checkpoint: int | None) -> Path:
+    """A run's adapter; of a checkpoint the form that loads, or else what training goes on from."""
+    state = folder / f"checkpoint-{checkpoint}"
+    adapter = state if is_training_state(state) else folder
+    if checkpoint is None or (folder / f"hf_checkpoint-{checkpoint}").is_dir() or adapter is folder:
+        adapter = checkpoint_folder(folder, checkpoint)
+    if not is_adapter(adapter):
+        raise StudioError("not_a_lora_run", "run", run=run_id(home, folder))
+    return adapter
+
+
+def _refuse_other_bases(base: str, adapters: Sequence[Path]) -> None:
+    if not is_model(Path(base)):
+        raise StudioError("not_a_model", "model", given=base, missing="config.json")
+    for adapter in adapters:
+        if not is_adapter(adapter):
+            raise StudioError("not_an_adapter", "adapters", given=str(adapter))
+        told = adapter_base(adapter)
+        same = not told or Path(told).resolve() == Path(base).resolve()
+        if not same and model_identity(Path(str(told))) != model_identity(Path(base)):
+            raise StudioError("adapter_of_other_base", "adapters", adapter=adapter.name, expected=told, given=base)
+        if (read_adapter(adapter) or {}).get("trainable_modules"):
+            raise StudioError("merge_with_weights", "adapters", given=str(adapter))
+
+
+def _shard_bytes(shard_gb: float) -> int:
+    if not 0.001 <= shard_gb <= 1000:
+        raise StudioError("bad_shard_size", "shard_gb", given=f"{shard_gb:g}")
+    return int(shard_gb * 1e9)
+
+
+def _refuse_full_disk(
+    base: Path, adapters: Sequence[Path], target: Path, job: Path, precision: str, shard_bytes: int
+) -> None:
+    sizes = [_folder_bytes(adapter) for adapter in adapters]
+    needed = needed_bytes(weight_bytes(base), precision, shard_bytes, sizes)
+    for place, wanted in ((target.parent, needed), (job, SMALL_FILES_BYTES)):
+        there = next(path for path in (place, *place.parents) if path.exists())
+        free = shutil.disk_usage(there).free
+        if free < wanted:
+            values = {"free": f"{free / 1e9:.2f}", "needed": f"{wanted / 1e9:.2f}"}
+            raise StudioError("no_room_for_export", "to", path=str(there), **values)
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
 
 def _target(home: Home, to: str | Path) -> Path:

@@ -1,14 +1,17 @@
-"""`python -m studio.engine.prove --base DIR --adapter DIR --merged DIR --report FILE`: is a merge right?
+"""`python -m studio.engine.prove --base DIR --adapter DIR … --merged DIR --report FILE`: is a merge right?
 
-The engine's export ends with status 0 whatever it wrote. Here the merged model and the base with its adapter
-read the same prompts, and their logits must agree. Writes a JSON report; exit status 0 for PASS, 1 for FAIL.
+The engine's export ends with status 0 whatever it wrote. Here the merged model and the base with its adapters
+read the same prompts, and their logits must agree; the weights that differ from the base's must be those that the
+adapters act on. The folder may be anybody's. Writes a JSON report; exit status 0 for PASS, 1 for FAIL.
 """
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +19,22 @@ from typing import Any
 import numpy as np
 
 from studio.core.endpoint import Sampling
+from studio.core.merging import TOLERANCES, tolerance_of
 from studio.engine.generation import LoadedModel
-from studio.engine.loading import load_model
+from studio.engine.loading import AdaptedModel, load_model
+from studio.engine.prove_weights import (
+    Check,
+    Differences,
+    check_changed,
+    check_files,
+    check_finite,
+    check_names,
+    compare_weights,
+    targets_of,
+)
+from studio.engine.tensor_files import TensorPlace, find_tensors
 from studio.errors import StudioError
 
-# Merging in float32 and adding at run time differ by rounding only: 8e-7 to 6e-6 was seen.
-TOLERANCE_FLOAT32 = 1e-3
-TOLERANCE_BFLOAT16 = 0.25
 PROBES = (
     "高血压患者饮食要注意什么？",
     "What should I do about a fever?",
@@ -31,124 +43,210 @@ PROBES = (
     "1 + 1 = ?",
 )
 ANSWER_TOKENS = 24
-TOKENIZER_FILES = (
-    "tokenizer_config.json",
-    "tokenizer.json",
-    "tokenizer.model",
-    "chat_template.jinja",
-    "vocab.json",
-)
+LOADED_TYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
+# A merge in half precision may change a scale by its rounding; another scale is further off than that.
+SCALE_SLACK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that must hold of a merged model; `detail` is what was measured."""
+class Reading:
+    """What a model made of the probes: their tokens, logits of shape (tokens, vocabulary), and its answers."""
 
-    name: str
-    passed: bool
-    detail: str
+    prompts: list[list[int]]
+    logits: list[Any]
+    answers: list[str]
 
 
-def prove(base: Path, adapter: Path, merged: Path) -> dict[str, Any]:
-    """The report on a merged folder. Raises StudioError when the base or the adapter cannot be loaded."""
-    with_adapter = load_model(base, [adapter])
-    prompts = [_probe(with_adapter, text) for text in PROBES]
-    wanted = [with_adapter.logits(prompt) for prompt in prompts]
-    answers = [_answer(with_adapter, prompt) for prompt in prompts]
-    bfloat16 = str(next(iter(with_adapter.model.parameters())).dtype).endswith("bfloat16")
-    tolerance = TOLERANCE_BFLOAT16 if bfloat16 else TOLERANCE_FLOAT32
-    del with_adapter
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The base with its adapters: its reading, whether each layer acts, the changes to some, and its precision."""
 
-    checks = [_check_tensors(base, merged), _check_changed(base, merged), _check_tokenizer(base, merged)]
+    model: AdaptedModel
+    reading: Reading
+    layers: Mapping[str, bool]
+    changes: Mapping[str, Any]
+
+    @property
+    def dtype(self) -> str:
+        return _loaded_type(self.model)
+
+
+def prove(base: Path, adapters: Sequence[Path], merged: Path) -> dict[str, Any]:
+    """The report on a merged folder. Raises StudioError when the base or an adapter cannot be loaded."""
+    begun = time.monotonic()
+    prompts = _encode_probes(base)
+    # First, so that it is loaded by a process that has loaded nothing else.
+    reading, failed = _read_merged(merged, prompts)
+    reference = _read_reference(base, adapters, prompts)
+    tensors, checks = find_tensors(base), []
     try:
-        loaded = load_model(merged)
-    except StudioError as error:
-        # A folder that does not load has no logits to compare, which is all there is to say.
-        checks[0] = Check("weights_loaded", False, str(error.values.get("reason", error)))
-        return _report(checks, None, None, tolerance)
-    differences = [np.abs(want - loaded.logits(prompt)) for want, prompt in zip(wanted, prompts, strict=True)]
-    largest = float(max(difference.max() for difference in differences))
-    mean = float(np.mean(np.concatenate([difference.ravel() for difference in differences])))
-    agreed = sum(_answer(loaded, p) == answer for p, answer in zip(prompts, answers, strict=True))
-    checks += [
-        # A NaN is no agreement.
-        Check("logits_equal", largest <= tolerance, f"{largest:.2e}"),
-        Check("answers_equal", agreed == len(prompts), f"{agreed} / {len(prompts)}"),
-    ]
-    return _report(checks, largest, mean, tolerance)
-
-
-def _report(checks: list[Check], largest: float | None, mean: float | None, tolerance: float) -> dict[str, Any]:
+        written = find_tensors(merged)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        written = {}
+        refused = {"path": str(merged), "reason": str(error)}
+        failed = failed or Check("loads", False, "refused", {"error": "broken_weights", "values": refused})
+    checks.append(failed or Check("loads", True, "fresh"))
+    checks.append(check_names(tensors, written, merged, _is_tied(base)))
+    wanted, unknown = targets_of(reference.layers, tensors)
+    changes = {f"{layer}.weight": change for layer, change in reference.changes.items()}
+    found = compare_weights(tensors, written, changes)
+    checks += [check_finite(found), check_changed(found, wanted, unknown), *check_files(base, merged)]
+    precision = _precision(written)
+    tolerance = tolerance_of([precision, reference.dtype])
+    largest = mean = None
+    if reading:
+        largest, mean = _differences(reference.reading.logits, reading.logits)
+        checks += [
+            _check_logits(largest, mean, tolerance, found),
+            _check_answers(reference, reading, tolerance),
+        ]
+        if reading.prompts != prompts:
+            checks.append(Check("tokens", False, "other_tokens"))
     return {
         "verdict": "PASS" if all(check.passed for check in checks) else "FAIL",
         "max_difference": largest,
         "mean_difference": mean,
         "tolerance": tolerance,
+        "precision": precision,
+        "probes": len(PROBES),
+        "base": str(base),
+        "adapters": [str(adapter) for adapter in adapters],
         "checks": [asdict(check) for check in checks],
+        "seconds": {"proving": round(time.monotonic() - begun, 2)},
     }
 
 
-def _probe(loaded: LoadedModel, text: str) -> list[int]:
-    return loaded.encode_chat([{"role": "user", "content": text}])
+def _encode_probes(base: Path) -> list[list[int]]:
+    from studio.engine.fixes import apply_fixes
+
+    apply_fixes()
+    from paddleformers.transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(base))
+    except Exception as error:
+        raise StudioError("not_a_model", "base", given=str(base), missing="tokenizer") from error
+    return _encode(LoadedModel(None, tokenizer, 0))
 
 
-def _answer(loaded: LoadedModel, prompt: list[int]) -> str:
-    return loaded.answer(prompt, Sampling(max_tokens=ANSWER_TOKENS))
+def _encode(loaded: LoadedModel) -> list[list[int]]:
+    """The probes as a conversation, or as they are where the model has no template for one."""
+    if loaded.chat_template:
+        return [loaded.encode_chat([{"role": "user", "content": text}]) for text in PROBES]
+    return [loaded.encode(text, special=True) for text in PROBES]
 
 
-def _tensors(folder: Path) -> Iterator[tuple[str, Any]]:
-    """Every tensor of a model folder, one at a time, read as the file stores it."""
-    from safetensors import safe_open
-
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(str(path), framework="paddle") as file:
-            for name in file.keys():  # noqa: SIM118 (a reader, not a mapping)
-                yield name, file.get_tensor(name)
+def _read(loaded: LoadedModel, prompts: list[list[int]]) -> tuple[list[Any], list[str]]:
+    answers = [loaded.answer(prompt, Sampling(max_tokens=ANSWER_TOKENS)) for prompt in prompts]
+    return [loaded.logits(prompt) for prompt in prompts], answers
 
 
-def _check_tensors(base: Path, merged: Path) -> Check:
-    """The merged model has the base's tensors, in the base's shapes, and no NaN."""
-    wanted = {name: list(tensor.shape) for name, tensor in _tensors(base)}
-    found = {name: list(tensor.shape) for name, tensor in _tensors(merged)}
-    wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-    detail = f"{len(found)} / {len(wanted)}" if not wrong else f"{len(wrong)}: {wrong[0]}"
-    return Check("weights_loaded", not wrong, detail)
+def _read_merged(merged: Path, prompts: list[list[int]]) -> tuple[Reading | None, Check | None]:
+    """What the merged folder makes of the probes; of one that does not load, why not."""
+    try:
+        loaded = load_model(merged)
+        logits, answers = _read(loaded, prompts)
+        return Reading(_encode(loaded), logits, answers), None
+    except StudioError as error:
+        return None, Check("loads", False, "refused", {"error": error.code, "values": dict(error.values)})
 
 
-def _check_changed(base: Path, merged: Path) -> Check:
-    """A merge that kept the base's weights is none."""
-    before = dict(_tensors(base))
-    changed = sum(
-        name in before
-        and list(before[name].shape) == list(tensor.shape)
-        and not bool((before[name] == tensor).all())
-        for name, tensor in _tensors(merged)
-    )
-    return Check("weights_changed", changed > 0, str(changed))
+def _read_reference(base: Path, adapters: Sequence[Path], prompts: list[list[int]]) -> Reference:
+    model = load_model(base, adapters)
+    logits, answers = _read(model, prompts)
+    (name,) = model.adapters()
+    layers, changes = {}, {}
+    tensors = find_tensors(base)
+    for place, layer in model.layers_of(name).items():
+        layers[place] = bool((layer.lora_A != 0).any()) and bool((layer.lora_B != 0).any())
+        stored = tensors.get(f"{place}.weight")
+        rows, columns = layer.weight.shape
+        # Files keep (out, in), the engine (in, out); one layer tells the scale of all.
+        if not changes and stored and rows != columns and stored.shape == (columns, rows):
+            change = layer.get_delta_weight().astype("float32").numpy()
+            changes[place] = np.ascontiguousarray(change.T)
+    return Reference(model, Reading(prompts, logits, answers), layers, changes)
 
 
-def _check_tokenizer(base: Path, merged: Path) -> Check:
-    """Chat and training read the same tokenizer and template from the merged folder as from the base."""
-    different = [
-        name
-        for name in TOKENIZER_FILES
-        if (base / name).is_file()
-        and (not (merged / name).is_file() or (base / name).read_bytes() != (merged / name).read_bytes())
-    ]
-    return Check("tokenizer_files", not different, ", ".join(different) or "–")
+def _differences(wanted: list[Any], got: list[Any]) -> tuple[float, float]:
+    if any(want.shape != have.shape for want, have in zip(wanted, got, strict=True)):
+        return float("inf"), float("inf")
+    apart = [np.abs(want - have).ravel() for want, have in zip(wanted, got, strict=True)]
+    return float(max(each.max() for each in apart)), float(np.mean(np.concatenate(apart)))
+
+
+def _check_logits(largest: float, mean: float, tolerance: float, found: Differences) -> Check:
+    values: dict[str, Any] = {"largest": f"{largest:.2e}", "mean": f"{mean:.2e}", "tolerance": f"{tolerance:g}"}
+    # A NaN is no agreement.
+    if largest <= tolerance:
+        return Check("logits", True, "within", values)
+    scale = float(np.median(found.scales)) if found.scales else 1.0
+    if abs(scale - 1) > SCALE_SLACK:
+        return Check("logits", False, "other_scale", {**values, "scale": f"{scale:.2f}"})
+    return Check("logits", False, "apart", values)
+
+
+def _check_answers(reference: Reference, reading: Reading, tolerance: float) -> Check:
+    """Greedy answers are equal, or, in half precision, part where two tokens are as likely within the tolerance."""
+    pairs = list(zip(reading.prompts, reference.reading.answers, reading.answers, strict=True))
+    equal = sum(want == have for _, want, have in pairs)
+    values = {"equal": equal, "count": len(pairs)}
+    if equal == len(pairs):
+        return Check("answers", True, "equal", values)
+    if tolerance > TOLERANCES["F32"]:
+        apart = [(prompt, have) for prompt, want, have in pairs if want != have]
+        if all(_is_as_likely(reference.model, prompt, have, tolerance) for prompt, have in apart):
+            return Check("answers", True, "ties", values)
+    return Check("answers", False, "equal", values)
+
+
+def _is_as_likely(model: LoadedModel, prompt: list[int], answer: str, tolerance: float) -> bool:
+    """Whether a model finds each token of an answer as likely as its own, within twice the tolerance of logits."""
+    tokens = model.encode(answer, special=False)
+    if not tokens:
+        return False
+    logits = model.logits([*prompt, *tokens])[len(prompt) - 1 : -1]
+    given = logits[np.arange(len(tokens)), tokens]
+    return bool((logits.max(axis=1) - given <= 2 * tolerance).all())
+
+
+def _loaded_type(model: LoadedModel) -> str:
+    name = str(next(iter(model.model.parameters())).dtype).rpartition(".")[2]
+    return LOADED_TYPES.get(name, "F32")
+
+
+def _precision(written: Mapping[str, TensorPlace]) -> str:
+    """The type of most of a model's numbers."""
+    counted: Counter[str] = Counter()
+    for place in written.values():
+        counted[place.dtype] += place.size
+    return counted.most_common(1)[0][0] if counted else "F32"
+
+
+def _is_tied(base: Path) -> bool:
+    try:
+        return bool(json.loads((base / "config.json").read_text(encoding="utf-8")).get("tie_word_embeddings"))
+    except (OSError, ValueError):
+        return False
 
 
 def main() -> int:
     """Write the report; the exit status is the verdict."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("base", "adapter", "merged", "report"):
+    for name in ("base", "merged", "report"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--adapter", type=Path, action="append", required=True)
     flags = parser.parse_args()
     try:
         report = prove(flags.base, flags.adapter, flags.merged)
     except StudioError as error:
+        print(json.dumps({"error": error.code, "values": dict(error.values)}, ensure_ascii=False, default=str))
         print(f"StudioError: {error}", file=sys.stderr)
         return 1
+    # JSON knows no infinity and no NaN.
+    for key in ("max_difference", "mean_difference"):
+        value = report[key]
+        report[key] = value if value is None or np.isfinite(value) else None
     beside = flags.report.with_suffix(".partial")
     beside.write_text(json.dumps(report, ensure_ascii=False, indent=2), encoding="utf-8")
     os.replace(beside, flags.report)

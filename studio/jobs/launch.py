@@ -53,6 +53,8 @@ def start_job(
     silence_s: float = 0,
     supervise: Callable[[Path], bool] | None = None,
     webhook: Path | None = None,
+    scratch: Sequence[Path] = (),
+    secrets: Mapping[str, str] | None = None,
 ) -> None:
     """Hand a job to a supervisor of its own, detached from this process.
 
@@ -76,18 +78,21 @@ def start_job(
         "claim": claim.to_json() if claim else None,
         "silence_s": silence_s,
         "webhook": str(webhook or ""),
+        "scratch": [str(path) for path in scratch],
     }
     write_json(JobPaths(folder).job, job)
-    write_state(folder, state="queued", created_at=time.time(), started_at=None, ended_at=None, phase="queued")
+    write_state(
+        folder, state="queued", created_at=time.time(), started_at=None, ended_at=None, phase="queued", steps={}
+    )
     if claim:
         join_queue(claim.pool, folder)
-    if supervise and supervise(folder):
+    if supervise and not secrets and supervise(folder):
         return
     with (folder / "supervisor.txt").open("ab") as output:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "studio.jobs.supervisor", str(folder)],
             cwd=CHECKOUT,
-            env=scrubbed_environment(),
+            env={**scrubbed_environment(), **(secrets or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -1,28 +1,31 @@
-"""`python -m studio.jobs.publish SOURCE TARGET REPORT`: move a proven folder to where it is found.
+"""`python -m studio.jobs.publish SOURCE TARGET JOB`: move a proven folder to where it is found.
 
 The last step of an export: until then nothing stands at the target that could be taken for a model.
 """
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
+from studio.stores.atomic import write_json
+from studio.stores.runs import JobPaths, read_json
 
-def publish(source: Path, target: Path, report: Path) -> None:
-    """Move a folder with its report to a target that must not exist; across disks by a copy beside it.
+REPORT = "export_report.json"
+CARD = "README.md"
 
-    The folder lies in the copy of the adapter that the engine merged, which has done its work then.
-    """
+
+def publish(source: Path, target: Path, job: Path) -> None:
+    """Move a folder, with its report and its model card, to a target on the same disk that must not exist."""
+    report = read_json(job / REPORT)
+    report["seconds"] = {**report.get("seconds", {}), **read_json(JobPaths(job).state).get("steps", {})}
+    write_json(job / REPORT, report)
+    write_json(source / REPORT, report)
+    card = job / CARD
+    if card.is_file():
+        (source / CARD).write_bytes(card.read_bytes())
     if target.exists():
         raise FileExistsError(target)
-    shutil.copy2(report, source / report.name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.parent / f".{target.name}.partial"
-    shutil.rmtree(beside, ignore_errors=True)
-    shutil.move(str(source), str(beside))
-    os.rename(beside, target)
-    shutil.rmtree(source.parent)
+    os.rename(source, target)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ process disturbs them.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Protocol
@@ -70,6 +71,7 @@ def spawn_command(
 def run_job(folder: Path, spawn: Spawn = spawn_command) -> str:
     """Run a job to its end, tell it where somebody wants to know, and return its final state."""
     state = _run_steps(folder, spawn)
+    _remove_scratch(folder)
     # The devices are free by now: an address that does not answer keeps nobody waiting.
     _tell_webhook(folder, state)
     return state
@@ -88,7 +90,7 @@ def _run_steps(folder: Path, spawn: Spawn) -> str:
         if taken is None:
             return _end(folder, "stopped")
         write_state(folder, state="running", started_at=time.time(), devices=list(taken))
-        given = device_environment(claim, taken)
+        given, took = device_environment(claim, taken), dict[str, float]()
         for step in job["steps"]:
             write_state(folder, phase=step["name"])
             kills_before, begun = count_memory_kills(), time.time()
@@ -96,6 +98,8 @@ def _run_steps(folder: Path, spawn: Spawn) -> str:
             meter = MachineMeter(paths.machine, [name for name in taken if given])
             silence_s = float(job.get("silence_s", 0))
             exit_code, cause = _run_step(paths, step, list(taken.values()), silence_s, spawn, meter)
+            took[step["name"]] = round(time.time() - begun, 2)
+            write_state(folder, steps=took)
             if not step.get("needed", True):
                 # What the job is for has been done by now.
                 if (cause or exit_code != 0) and not paths.stop.exists():
@@ -128,6 +132,14 @@ def _on_terminate(number: int, frame: FrameType | None) -> None:
 def _end(folder: Path, state: str, exit_code: int | None = None, cause: Mapping[str, Any] | None = None) -> str:
     write_state(folder, state=state, ended_at=time.time(), exit_code=exit_code, cause=cause, webhook_error="")
     return state
+
+
+def _remove_scratch(folder: Path) -> None:
+    """What a job needed while it worked, and what it did not bring to its end, is no result."""
+    for path in map(Path, read_json(JobPaths(folder).job).get("scratch", [])):
+        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            path.unlink()
 
 
 def _tell_webhook(folder: Path, state: str) -> None:

@@ -121,8 +121,29 @@ def read_adapter(folder: Path) -> dict[str, Any] | None:
     return _json_object(folder / ADAPTER_CONFIG)
 
 
+def weight_bytes(folder: Path) -> dict[str, int]:
+    """Bytes of a folder's weights by their type (`F32`, `BF16` …); of other formats all are of type `?`."""
+    found: dict[str, int] = {}
+    for path in folder.glob("*.safetensors"):
+        try:
+            header = _read_header(path)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            found["?"] = found.get("?", 0) + path.stat().st_size
+            continue
+        for tensor in header.values():
+            begin, end = tensor["data_offsets"]
+            found[tensor["dtype"]] = found.get(tensor["dtype"], 0) + end - begin
+    if not found:
+        found["?"] = sum(path.stat().st_size for path in folder.glob("*.pdparams"))
+    return found
+
+
 def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor in a safetensors file. Raises ValueError when the file ends too early."""
+    return {name: tuple(tensor["shape"]) for name, tensor in _read_header(path).items()}
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """What a safetensors file says of each tensor. Raises ValueError when the file ends too early."""
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -133,7 +154,7 @@ def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     end = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
     if 8 + length + end > size:
         raise ValueError(path.name)
-    return {name: tuple(tensor["shape"]) for name, tensor in header.items()}
+    return header
 
 
 def _json_object(path: Path) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from studio.texts import (
     commands,
     data,
     evaluation,
+    exporting,
     failures,
     history,
     options,
@@ -42,6 +43,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **workbench.TEXTS,
     **serving.TEXTS,
     **evaluation.TEXTS,
+    **exporting.TEXTS,
 }
 
 

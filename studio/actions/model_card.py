@@ -1,0 +1,124 @@
+"""The model card of a merged model: written from its runs, edited afterwards."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from studio.actions.curves import read_curves
+from studio.core.model_card import CardFacts, DataFacts, RunFacts, Score, license_of
+from studio.core.runs import LOADABLE_CHECKPOINT, RESUMABLE_CHECKPOINT
+from studio.errors import StoreFailed, StudioError
+from studio.jobs.publish import CARD
+from studio.stores.atomic import write_text
+from studio.stores.home import Home
+from studio.stores.models import is_model
+from studio.stores.runs import RunPaths, read_json, read_request, run_id
+
+# More is no card.
+CARD_LIMIT = 1_000_000
+LICENSE_NAMES = ("LICENSE", "LICENSE.txt", "LICENSE.md")
+LOSSES = {"loss": 0, "eval_loss": 1}
+
+
+def card_facts(home: Home, folder: Path, adapters: Sequence[Path], name: str, precision: str) -> CardFacts:
+    """What is known of a merge: of each adapter's run its data, options, losses and versions, and of the base."""
+    base = Path(read_request(folder).model)
+    runs = [_run_facts(home, adapter) for adapter in adapters]
+    licenses = [_text(base / name) for name in LICENSE_NAMES]
+    found = license_of(_text(base / "README.md"), next((text for text in licenses if text), ""))
+    scores = [score for adapter in adapters for score in _scores(home, adapter)]
+    return CardFacts(name, base.name, *found, precision, [run for run in runs if run], scores)
+
+
+def read_card(model: str) -> str:
+    """The card of a model folder as it stands; empty when it has none. Raises StudioError."""
+    return _text(_folder(model) / CARD)
+
+
+def save_card(model: str, text: str) -> None:
+    """Replace the card of a model folder. Raises StudioError."""
+    if len(text.encode()) > CARD_LIMIT:
+        raise StudioError("card_too_long", "card", limit=CARD_LIMIT)
+    write_text(_folder(model) / CARD, text if text.endswith("\n") else f"{text}\n")
+
+
+def _folder(model: str) -> Path:
+    folder = Path(model)
+    if not model or not is_model(folder):
+        raise StudioError("not_a_model", "model", given=model, missing="config.json")
+    return folder
+
+
+def _place(adapter: Path) -> tuple[Path, int | None]:
+    """The run of an adapter's folder, and the checkpoint that it is."""
+    for form in (LOADABLE_CHECKPOINT, RESUMABLE_CHECKPOINT):
+        if match := form.fullmatch(adapter.name):
+            return adapter.parent, int(match[1])
+    return adapter, None
+
+
+def _run_facts(home: Home, adapter: Path) -> RunFacts | None:
+    folder, checkpoint = _place(adapter)
+    if not RunPaths(folder).request.is_file():
+        return None
+    stored, request = read_json(RunPaths(folder).request), read_request(folder)
+    data = [
+        DataFacts(str(each["name"]), each.get("rows"), str(each.get("sha256") or ""))
+        for each in cast("list[dict[str, Any]]", stored.get("datasets", []))
+    ]
+    losses: dict[str, tuple[float, float]] = {}
+    last = None
+    curves = read_curves(home, run_id(home, folder))
+    for name in LOSSES:
+        steps, values = curves.get(name, ([], []))
+        kept = [(s, v) for s, v in zip(steps, values, strict=True) if checkpoint is None or s <= checkpoint]
+        if kept:
+            losses[name] = (kept[0][1], kept[-1][1])
+            last = max(last or 0, int(kept[-1][0]))
+    versions = {str(k): str(v) for k, v in cast("dict[str, object]", stored.get("versions") or {}).items()}
+    return RunFacts(
+        request.name or folder.name,
+        request.stage,
+        checkpoint,
+        data,
+        {**request.options, **request.extra},
+        losses,
+        checkpoint or last,
+        versions,
+    )
+
+
+def _scores(home: Home, adapter: Path) -> Iterator[Score]:
+    """What the run was found to reach: `studio/evaluations/*.json` of its folder; the base stands beside it there."""
+    folder, checkpoint = _place(adapter)
+    run = f"saves/{run_id(home, folder)}" if folder.is_relative_to(home.saves) else ""
+    for path in sorted((RunPaths(folder).job / "evaluations").glob("*.json")):
+        try:
+            told = read_json(path)
+            models = cast("list[dict[str, Any]]", told.get("models", []))
+            base: dict[str, Any] = next((m for m in models if not m.get("run")), {})
+            own = next((m for m in models if m.get("run") == run and m.get("checkpoint") == checkpoint), None)
+            for metric, found in cast("dict[str, Any]", (own or {}).get("estimates", {})).items():
+                yield _score(metric, str(told.get("dataset", "")), found, base.get("estimates", {}).get(metric))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # A file of another kind tells nothing of this run.
+            continue
+
+
+def _score(metric: str, dataset: str, found: Mapping[str, Any], base: Mapping[str, Any] | None) -> Score:
+    low, high = found.get("low"), found.get("high")
+    return Score(
+        metric,
+        dataset,
+        float(found["value"]),
+        None if low is None else float(low),
+        None if high is None else float(high),
+        float(base["value"]) if base else None,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")[:CARD_LIMIT] if path.is_file() else ""
+    except OSError as error:
+        raise StoreFailed("write_failed", "card", path=str(path), reason=error.strerror or str(error)) from error
