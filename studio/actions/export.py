@@ -1,8 +1,6 @@
 """Merge LoRA adapters into their base, and prove the result."""
 
-import os
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,17 +9,16 @@ from typing import Any, cast
 
 import yaml
 
+from studio.actions.merging import MergePlan, merge_steps, prepare_merge, refuse_full_disk
 from studio.actions.model_card import card_facts
 from studio.actions.train import HOOK
-from studio.core.command import Command
-from studio.core.devices import Devices
-from studio.core.merging import AS_BASE, DEFAULT_SHARD_GB, PRECISIONS, needed_bytes
+from studio.core.merging import AS_BASE, DEFAULT_SHARD_GB, PRECISIONS
 from studio.core.model_card import write_card
-from studio.core.paddleformers.config import export_config, launch_command
+from studio.core.paddleformers.config import export_config
 from studio.core.problems import RUN_NAME
 from studio.core.runs import ACTIVE_STATES, read_cause
-from studio.errors import NotFound, Problem, StoreFailed, StudioError
-from studio.jobs.launch import CHECKOUT, Step, job_state, start_job, stop_job, wait_job
+from studio.errors import NotFound, Problem, StudioError
+from studio.jobs.launch import job_state, start_job, stop_job, wait_job
 from studio.jobs.publish import CARD, REPORT
 from studio.jobs.warm import supervise_warm
 from studio.stores.atomic import write_json, write_text
@@ -34,7 +31,6 @@ from studio.stores.models import (
     is_training_state,
     model_identity,
     read_adapter,
-    weight_bytes,
 )
 from studio.stores.runs import (
     JobPaths,
@@ -47,9 +43,6 @@ from studio.stores.runs import (
 )
 
 __all__ = ["PRECISIONS", "ExportView", "find_export", "newest_export", "start_export", "stop_export", "wait_export"]
-
-# What an engine merges itself: all of an adapter in one folder, in the form that loads.
-SMALL_FILES_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +100,17 @@ def start_export(
     if target.exists():
         raise StudioError("target_taken", "to", given=str(target))
     work = target.parent / f".{target.name}.{folder.name}.partial"
-    shard_bytes = _shard_bytes(shard_gb)
-    _refuse_full_disk(Path(request.model), adapters, target, job, precision, shard_bytes)
+    plan = MergePlan(request.model, adapters, work, target, job, precision, _shard_bytes(shard_gb))
+    refuse_full_disk(plan)
     shutil.rmtree(job, ignore_errors=True)
-    plan = _Plan(request.model, tuple(adapters), work, target, job, precision, shard_bytes)
-    _prepare(plan)
+    prepare_merge(plan)
     device = str(request.options.get("device", "cpu"))
     config = export_config(request.model, str(work), device, str(HOOK))
     write_text(job / "export.yaml", yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
     write_text(job / CARD, write_card(card_facts(home, folder, adapters, target.name, precision), language))
     asked = {"target": str(target), "run": run_id(home, folder), "work": str(work), "precision": precision}
     write_json(job / "export.json", {**asked, "adapters": [str(path) for path in adapters]})
-    start_job(job, _steps(plan, device), supervise=partial(supervise_warm, home.warm), scratch=[work])
+    start_job(job, merge_steps(plan, device), supervise=partial(supervise_warm, home.warm), scratch=[work])
     return view_export(home, job)
 
 
@@ -144,6 +136,14 @@ def newest_export(folder: Path, name: str | None = None) -> Path | None:
     if name is not None:
         jobs = [path for path in jobs if path.name == name]
     return max(jobs, key=lambda path: (path / "export.json").stat().st_mtime, default=None)
+
+
+def export_report(home: Home, run: str, name: str) -> Path:
+    """The file of an export's merge proof. Raises NotFound."""
+    job = newest_export(find_run_folder(home, run), name)
+    if job is None or not (job / REPORT).is_file():
+        raise NotFound("no_export", "run", run=run)
+    return job / REPORT
 
 
 def wait_export(home: Home, view: ExportView) -> ExportView:
@@ -178,74 +178,6 @@ def view_export(home: Home, job: Path) -> ExportView:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is merged into what: the engine works in `work`, beside the target."""
-
-    base: str
-    adapters: tuple[Path, ...]
-    work: Path
-    target: Path
-    job: Path
-    precision: str
-    shard_bytes: int
-
-    @property
-    def combines(self) -> bool:
-        """Whether the engine cannot read what is there: several adapters, or what training goes on from."""
-        return len(self.adapters) > 1 or is_training_state(self.adapters[0])
-
-
-def _prepare(plan: _Plan) -> None:
-    """The folders of the job; the engine writes into `<adapter>/export`, and a copy keeps the run as it was."""
-    try:
-        plan.job.mkdir(parents=True)
-        plan.target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(plan.work, ignore_errors=True)
-        plan.work.mkdir()
-        for file in plan.adapters[0].iterdir():
-            # A config here would make a model of it.
-            if not plan.combines and file.is_file() and file.name != "config.json":
-                shutil.copy2(file, plan.work)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreFailed("write_failed", "to", path=str(plan.target.parent), reason=reason) from error
-
-
-def _steps(plan: _Plan, device: str) -> list[Step]:
-    merged = plan.work / "export"
-    report = plan.job / REPORT
-    # One process on a CPU; on GPUs whatever the studio was given.
-    ids = ("0",) if device == "cpu" else ()
-    ranks, path = str(plan.job / "ranks"), os.environ.get("PATH", "")
-    config = str(plan.job / "export.yaml")
-    merge = launch_command("export", sys.executable, config, Devices(device, ids), str(plan.job), ranks, path)
-    adapters = [part for adapter in plan.adapters for part in ("--adapter", str(adapter))]
-    base = ("--base", plan.base)
-    shape = ("--precision", plan.precision, "--shard-bytes", str(plan.shard_bytes))
-    steps = [
-        Step("merging", merge, (merged / "config.json",)),
-        Step("completing", _own("engine.complete", *base, "--merged", str(merged), *shape)),
-        Step(
-            "proving",
-            _own("engine.prove", *base, *adapters, "--merged", str(merged), "--report", str(report)),
-            (report,),
-        ),
-        Step(
-            "publishing",
-            _own("jobs.publish", str(merged), str(plan.target), str(plan.job)),
-            (plan.target / "config.json",),
-        ),
-    ]
-    if plan.combines:
-        steps.insert(0, Step("adding", _own("engine.combine", *base, *adapters, "--to", str(plan.work))))
-    return steps
-
-
-def _own(module: str, *arguments: str) -> Command:
-    return Command((sys.executable, "-m", f"studio.{module}", *arguments), {"OMP_NUM_THREADS": "1"}, str(CHECKOUT))
-
-
 def _adapter_of(home: Home, folder: Path, checkpoint: int | None) -> Path:
     """A run's adapter; of a checkpoint the form that loads, or else what training goes on from."""
     state = folder / f"checkpoint-{checkpoint}"
@@ -275,23 +207,6 @@ def _shard_bytes(shard_gb: float) -> int:
     if not 0.001 <= shard_gb <= 1000:
         raise StudioError("bad_shard_size", "shard_gb", given=f"{shard_gb:g}")
     return int(shard_gb * 1e9)
-
-
-def _refuse_full_disk(
-    base: Path, adapters: Sequence[Path], target: Path, job: Path, precision: str, shard_bytes: int
-) -> None:
-    sizes = [_folder_bytes(adapter) for adapter in adapters]
-    needed = needed_bytes(weight_bytes(base), precision, shard_bytes, sizes)
-    for place, wanted in ((target.parent, needed), (job, SMALL_FILES_BYTES)):
-        there = next(path for path in (place, *place.parents) if path.exists())
-        free = shutil.disk_usage(there).free
-        if free < wanted:
-            values = {"free": f"{free / 1e9:.2f}", "needed": f"{wanted / 1e9:.2f}"}
-            raise StudioError("no_room_for_export", "to", path=str(there), **values)
-
-
-def _folder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
 
 def _target(home: Home, to: str | Path) -> Path:

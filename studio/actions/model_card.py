@@ -89,14 +89,14 @@ def _run_facts(home: Home, adapter: Path) -> RunFacts | None:
 
 
 def _scores(home: Home, adapter: Path) -> Iterator[Score]:
-    """What the run was found to reach: `studio/evaluations/*.json` of its folder; the base stands beside it there."""
+    """What the run was found to reach: `studio/evaluations/*.json` of its folder, with the base."""
     folder, checkpoint = _place(adapter)
     run = f"saves/{run_id(home, folder)}" if folder.is_relative_to(home.saves) else ""
     for path in sorted((RunPaths(folder).job / "evaluations").glob("*.json")):
         try:
             told = read_json(path)
             models = cast("list[dict[str, Any]]", told.get("models", []))
-            base: dict[str, Any] = next((m for m in models if not m.get("run")), {})
+            base = next((m for m in models if not m.get("run")), None) or dict[str, Any]()
             own = next((m for m in models if m.get("run") == run and m.get("checkpoint") == checkpoint), None)
             for metric, found in cast("dict[str, Any]", (own or {}).get("estimates", {})).items():
                 yield _score(metric, str(told.get("dataset", "")), found, base.get("estimates", {}).get(metric))

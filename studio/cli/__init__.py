@@ -6,7 +6,6 @@ refused or failed request, with the reason in `error`.
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from studio.actions import (
     bundles,
     chat,
     checkpoints,
-    export,
     history,
     presets,
     queue,
@@ -33,6 +31,7 @@ from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
 from studio.cli.batch import add_batch_command
 from studio.cli.data import add_dataset_commands
 from studio.cli.evaluate import add_evaluate_command
+from studio.cli.exporting import add_export_commands
 from studio.cli.output import Answer, end_progress, plain, show_progress
 from studio.cli.serving import add_server_commands
 from studio.core.endpoint import AnswerPiece, Sampling
@@ -136,11 +135,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add(commands, "repair", _repair, "of").add_argument("--wait", action="store_true")
 
-    exporting = add(commands, "export", _export, "of")
-    exporting.add_argument("--checkpoint", type=int)
-    exporting.add_argument("--to")
-    exporting.add_argument("--wait", action="store_true")
-
+    add_export_commands(commands, add)
     talk = add(commands, "chat", _chat)
     talk.add_argument("--prompt", required=True)
     talk.add_argument("--system", default="")
@@ -320,14 +315,6 @@ def _queue(home: Home, flags: argparse.Namespace) -> Answer:
 def _stop(home: Home, flags: argparse.Namespace) -> Answer:
     runs.stop_run(home, flags.of, flags.now)
     return plain(runs.wait_run(home, flags.of))
-
-
-def _export(home: Home, flags: argparse.Namespace) -> Answer:
-    to = flags.to and (flags.to if os.sep not in flags.to else Path(flags.to).expanduser().absolute())
-    view = export.start_export(home, flags.of, flags.checkpoint, to)
-    if flags.wait:
-        view = export.wait_export(home, view)
-    return _with_failure(plain(view), view.state, view.cause, flags.language)
 
 
 def _chat(home: Home, flags: argparse.Namespace) -> Answer:

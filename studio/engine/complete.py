@@ -1,6 +1,6 @@
 """`python -m studio.engine.complete --base DIR --merged DIR`: what the engine's export leaves to be done.
 
-Files that belong to the tokenizer and that it does not copy, the precision that was asked for, and the size of files.
+Files of the tokenizer that it does not copy, the precision that was asked for, and the size of files.
 It imports no engine.
 """
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from studio.stores.atomic import write_json
+from studio.stores.models import ENGINE_NOTES
 from studio.stores.runs import JobPaths, read_json
 
 REPORT = "export_report.json"
@@ -23,6 +24,12 @@ def publish(source: Path, target: Path, job: Path) -> None:
     card = job / CARD
     if card.is_file():
         (source / CARD).write_bytes(card.read_bytes())
+    for path in source.iterdir():
+        if path.name.startswith(ENGINE_NOTES):
+            path.unlink()
+        else:
+            # The engine makes private files of weights; a model is meant to be read by its owner's other tools.
+            path.chmod(0o644)
     if target.exists():
         raise FileExistsError(target)
     os.rename(source, target)

@@ -65,7 +65,7 @@ def find_fastdeploy() -> tuple[bool, bool]:
 def read_failure(log: Path, state: Mapping[str, Any]) -> JobFailed:
     """Why a server ended: what it said itself, what its supervisor saw, or the last line of its log."""
     lines = [line for line in read_log_tail(log, REASON_BYTES).splitlines() if line.strip()]
-    told = next(filter(None, map(_read_error, reversed(lines))), None)
+    told = next(filter(None, map(read_error, reversed(lines))), None)
     if told:
         return told
     cause = cast("Mapping[str, Any]", state.get("cause") or {})
@@ -83,7 +83,7 @@ def read_failure(log: Path, state: Mapping[str, Any]) -> JobFailed:
             return JobFailed("server_failed", "model", reason=lines[-1].strip() if lines else "-")
 
 
-def _read_error(line: str) -> JobFailed | None:
+def read_error(line: str) -> JobFailed | None:
     """The line by which our own server tells why it could not load; None for any other line."""
     if not line.startswith('{"error"'):
         return None

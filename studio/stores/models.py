@@ -23,6 +23,8 @@ from studio.stores.runs import (
 # The format's own limit.
 HEADER_LIMIT_BYTES = 100_000_000
 ADAPTER_CONFIG = "lora_config.json"
+# What loading writes into a folder.
+ENGINE_NOTES = "flex-ckpt"
 WEIGHT_SUFFIXES = (".safetensors", ".pdparams")
 
 
@@ -98,6 +100,17 @@ def read_model(folder: Path) -> ModelFacts:
             damaged.append(name)
     missing = [name for name in wanted if not (folder / name).exists()]
     return ModelFacts(_json_object(folder / "config.json"), tuple(missing), tuple(damaged), shapes)
+
+
+def shipped_files(folder: Path) -> list[Path]:
+    """What of a model folder is handed on: no hidden files, and not what an engine noted for itself."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return sorted(
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not path.name.startswith(ENGINE_NOTES)
+    )
 
 
 def model_identity(folder: Path) -> str:

@@ -7,7 +7,7 @@ is worded by `error.c`, a problem by `problem.c`, what is wrong with a row by `f
 from collections.abc import Mapping
 from typing import Any, cast
 
-from studio.errors import Problem, RequestRefused, StudioError
+from studio.errors import JobFailed, Problem, RequestRefused, StudioError
 from studio.texts import (
     batch,
     charts,
@@ -65,6 +65,19 @@ def word_error(error: StudioError, language: str) -> str:
     if isinstance(error, RequestRefused):
         return "\n".join(word_problem(problem, language) for problem in error.problems)
     return say(f"error.{error.code}", language, **_with_reason(error.values, language))
+
+
+def word_check(check: Mapping[str, Any], language: str) -> str:
+    """What a check of a merge found, in words; reports of earlier studios told it as it stands."""
+    if "code" not in check:
+        return str(check.get("detail", ""))
+    values = dict(check["values"])
+    if "error" in values:
+        try:
+            return word_error(JobFailed(values["error"], "", **values["values"]), language)
+        except LookupError:
+            return str(values["error"])
+    return say(f"proof.{check['name']}.{check['code']}", language, **values)
 
 
 def word_fault(code: str, values: Mapping[str, Any], language: str) -> str:

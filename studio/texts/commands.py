@@ -50,6 +50,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cli.repair": ("mend a failed run and run it again", "修正失败的运行并重新运行"),
     "cli.resume": ("go on with a run from a checkpoint", "从检查点继续训练"),
     "cli.export": ("merge a LoRA run into its base", "把 LoRA 运行合并到基座"),
+    "cli.export_cancel": ("end the export that is going on", "终止正在进行的导出"),
     "cli.chat": ("ask a model one question", "向模型提一个问题"),
     "cli.serve": ("serve a model, OpenAI-compatible", "以 OpenAI 兼容接口提供模型服务"),
     "cli.serving": ("Serving at {address} — Ctrl+C ends it.", "服务地址 {address}，按 Ctrl+C 结束。"),

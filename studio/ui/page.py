@@ -20,6 +20,7 @@ from studio.ui.export_tab import build_export_tab
 from studio.ui.history_tab import build_history_tab
 from studio.ui.serve_tab import build_serve_tab
 from studio.ui.train_tab import build_train_tab
+from studio.ui.use_model import wire_uses
 from studio.ui.words import Words
 
 # Where the browser keeps the choice. Read without a request, so that no late answer undoes a quick click.
@@ -64,6 +65,7 @@ def build_page(parts: StudioParts) -> gr.Blocks:
             build_export_tab(parts, words, page, language)
             build_serve_tab(parts, words, page, language)
             build_dataset_tab(parts, words, page, language)
+        wire_uses(parts, page, language)
         switch = {"fn": None, "inputs": language, "outputs": words.components(), "js": words.switch_script()}
         language.change(**switch)
         language.change(_header, language, header, show_progress="hidden")

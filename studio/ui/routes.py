@@ -25,7 +25,7 @@ from studio.texts import word_fault
 from studio.ui.batch_routes import build_batch_routes
 from studio.ui.chart_box import write_chart_page
 from studio.ui.evaluate_routes import build_evaluate_routes
-from studio.ui.export_card import show_export
+from studio.ui.export_routes import build_export_routes
 from studio.ui.history_routes import build_history_routes
 from studio.ui.log_box import log_html
 from studio.ui.look import ASSETS
@@ -46,16 +46,12 @@ def build_routes(home: Home) -> APIRouter:
     router.include_router(build_batch_routes(home))
     router.include_router(build_serve_routes(home))
     router.include_router(build_evaluate_routes(home))
+    router.include_router(build_export_routes(home))
 
     @router.get("/run")
     def run_panel(request: Request, run: str = "", language: Language = "en") -> Response:
         """State, numbers and log of a run."""
         return tagged(request, shown_run(home, run, language))
-
-    @router.get("/export")
-    def export_panel(request: Request, run: str = "", language: Language = "en") -> Response:
-        """State, proof and log of a run's newest export."""
-        return tagged(request, show_export(home, run, language))
 
     @router.get("/points")
     def points(

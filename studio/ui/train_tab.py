@@ -87,7 +87,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         [inputs["model"], inputs["stage"]],
         inputs["stage"],
         show_progress="hidden",
-    )
+    ).then(**preview)
     chosen = [inputs[name] for name in ("model", "adapter", "datasets", "eval_dataset")]
     gr.on(
         [page.load, tab.select],

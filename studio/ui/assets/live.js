@@ -3,9 +3,12 @@
   const POLL_MS = 1000;
   const PANELS = [
     { part: "run", route: "studio/run", marker: "#train-current-run [data-run]" },
-    { part: "export", route: "studio/export", marker: "#export-current-run [data-run]" },
+    { part: "export", route: "studio/export", marker: "#export-current-run [data-run]", arrived: "export-arrived" },
+    { part: "proof", route: "studio/proof", marker: "#export-current-proof [data-run]" },
+    { part: "package", route: "studio/hand-on/package", marker: "#export-current-model [data-run]" },
+    { part: "push", route: "studio/hand-on/push", marker: "#export-current-model [data-run]" },
   ];
-  const STOPS = ["train-stop", "train-stop-now"];
+  const STOPS = [["train-stop", 0], ["train-stop-now", 0], ["export-cancel", 1]];
 
   function fill(place, html) {
     if (place.filled === html) return;
@@ -29,6 +32,9 @@
       panel.etag = answer.headers.get("ETag");
       fill(card, shown.card);
       panel.active = shown.active;
+      // The page is told once of each model that is there now, so that it can be picked.
+      if (panel.arrived && shown.there && shown.there !== panel.there) document.getElementById(panel.arrived)?.click();
+      panel.there = shown.there;
     } catch {
       // The studio is restarting, or the page is going away; the next tick finds out.
     } finally {
@@ -39,9 +45,9 @@
   function tick() {
     if (document.hidden) return;
     PANELS.forEach(follow);
-    for (const id of STOPS) {
+    for (const [id, panel] of STOPS) {
       const button = document.getElementById(id);
-      if (button) button.disabled = !PANELS[0].active;
+      if (button) button.disabled = !PANELS[panel].active;
     }
   }
 

@@ -1,0 +1,176 @@
+"""Hand a finished model on: as a tar with checksums, or to a hub."""
+
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.core.command import Command
+from studio.core.hubs import HUBS, REPOSITORY
+from studio.core.runs import ACTIVE_STATES
+from studio.errors import JobFailed, NotFound, StudioError
+from studio.jobs.launch import CHECKOUT, Step, job_state, start_job, stop_job, wait_job
+from studio.jobs.progress import read_progress
+from studio.jobs.publish import REPORT
+from studio.jobs.push import TOKEN_VARIABLE
+from studio.jobs.serving import read_error
+from studio.stores.atomic import write_json
+from studio.stores.home import Home
+from studio.stores.logs import read_log_tail
+from studio.stores.models import is_model, shipped_files
+from studio.stores.runs import JobPaths, RunPaths, find_run_folders, read_json
+
+MARGIN_BYTES = 50_000_000
+KINDS = ("package", "push")
+
+
+@dataclass(frozen=True, slots=True)
+class HandOnView:
+    """A package or a push as it stands; `done` and `total` are bytes, `where` is its file or address."""
+
+    kind: str
+    model: str
+    state: str
+    done: int
+    total: int
+    file: str
+    where: str
+    hub: str = ""
+    failed: StudioError | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE_STATES
+
+
+def list_merged(home: Home) -> list[tuple[str, str]]:
+    """Models that a merge has made, as (name, folder): those of `models/`, and those that runs were exported to."""
+    found = {str(path.parent) for path in home.models.glob(f"*/{REPORT}") if not path.parent.name.startswith(".")}
+    for folder in find_run_folders(home):
+        for job in RunPaths(folder).exports.glob("*/export.json"):
+            if read_json(JobPaths(job.parent).state).get("state") == "finished":
+                found.add(str(read_json(job).get("target", "")))
+    return sorted((Path(path).name, path) for path in found if path and is_model(Path(path)))
+
+
+def start_package(home: Home, model: str) -> HandOnView:
+    """Pack a model into `<model>.tar` beside it. Raises StudioError."""
+    folder = _model(model)
+    job = _job(home, "package", folder)
+    target = folder.with_name(f"{folder.name}.tar")
+    if target.exists():
+        raise StudioError("target_taken", "model", given=str(target))
+    needed = sum(path.stat().st_size for path in shipped_files(folder)) + MARGIN_BYTES
+    free = shutil.disk_usage(folder.parent).free
+    if free < needed:
+        values = {"free": f"{free / 1e9:.2f}", "needed": f"{needed / 1e9:.2f}"}
+        raise StudioError("no_room_for_export", "model", path=str(folder.parent), **values)
+    beside = target.with_name(f".{target.name}.partial")
+    step = Step("packing", _own("jobs.pack", str(folder), str(target), str(job)), (target,))
+    _begin(job, {"model": str(folder), "where": str(target)})
+    start_job(job, [step], scratch=[beside])
+    return view_hand_on(home, "package", model)
+
+
+def start_push(home: Home, model: str, hub: str, repository: str, private: bool, token: str) -> HandOnView:
+    """Send a model to a hub; the token is kept in the memory of the process that sends. Raises StudioError."""
+    folder = _model(model)
+    if hub not in HUBS:
+        raise StudioError("unknown_hub", "hub", given=hub, known=", ".join(HUBS))
+    repository, token = repository.strip(), token.strip()
+    if not REPOSITORY.fullmatch(repository):
+        raise StudioError("bad_repository", "repository", given=repository)
+    if not token or not token.isascii() or not token.isprintable():
+        raise StudioError("no_token", "token", hub=HUBS[hub])
+    job = _job(home, "push", folder)
+    seen = "private" if private else "public"
+    _begin(job, {"model": str(folder), "where": repository, "hub": hub})
+    step = Step("pushing", _own("jobs.push", hub, str(folder), repository, str(job), seen))
+    start_job(job, [step], secrets={TOKEN_VARIABLE: token})
+    return view_hand_on(home, "push", model)
+
+
+def stop_hand_on(home: Home, kind: str, model: str) -> HandOnView:
+    """End a package or a push; of a package nothing stays."""
+    job = _folder(home, kind, Path(model))
+    if job_state(job).get("state") in ACTIVE_STATES:
+        stop_job(job, now=True)
+    return view_hand_on(home, kind, model)
+
+
+def wait_hand_on(home: Home, view: HandOnView) -> HandOnView:
+    wait_job(_folder(home, view.kind, Path(view.model)))
+    return view_hand_on(home, view.kind, view.model)
+
+
+def find_hand_on(home: Home, kind: str, model: str) -> HandOnView | None:
+    """A model's package or push; None when there was none yet."""
+    there = bool(model) and (_folder(home, kind, Path(model)) / "asked.json").is_file()
+    return view_hand_on(home, kind, model) if there else None
+
+
+def view_hand_on(home: Home, kind: str, model: str) -> HandOnView:
+    """What a job's folder says, right now. Raises NotFound."""
+    job = _folder(home, kind, Path(model))
+    asked = read_json(job / "asked.json")
+    if not asked:
+        raise NotFound("not_handed_on", "model", given=model)
+    state: Mapping[str, Any] = job_state(job)
+    told = read_progress(job)
+    failed = None
+    if state.get("state") == "failed":
+        lines = [line for line in read_log_tail(JobPaths(job).log, 20_000).splitlines() if line.strip()]
+        found = next(filter(None, map(read_error, reversed(lines))), None)
+        failed = found or JobFailed("hand_on_failed", "model", reason=lines[-1].strip() if lines else "–")
+    return HandOnView(
+        kind,
+        str(asked["model"]),
+        str(state.get("state", "preparing")),
+        int(told["done"]),
+        int(told["total"]),
+        str(told["file"]),
+        str(told.get("url") or asked["where"]),
+        HUBS.get(str(asked.get("hub", "")), ""),
+        failed,
+    )
+
+
+def package_file(home: Home, model: str) -> Path:
+    """The tar of a model that was packed. Raises NotFound."""
+    view = find_hand_on(home, "package", model)
+    if view is None or view.state != "finished" or not Path(view.where).is_file():
+        raise NotFound("not_handed_on", "model", given=model)
+    return Path(view.where)
+
+
+def _begin(job: Path, asked: dict[str, str]) -> None:
+    shutil.rmtree(job, ignore_errors=True)
+    write_json(job / "asked.json", asked)
+
+
+def _model(model: str) -> Path:
+    folder = Path(model)
+    if not model or not folder.is_absolute() or not is_model(folder):
+        raise StudioError("not_a_model", "model", given=model, missing="config.json")
+    return folder
+
+
+def _job(home: Home, kind: str, folder: Path) -> Path:
+    """The folder for a new job. Raises StudioError while one is active."""
+    job = _folder(home, kind, folder)
+    if job_state(job).get("state") in ACTIVE_STATES:
+        raise StudioError("hand_on_is_running", "model", given=folder.name)
+    return job
+
+
+def _folder(home: Home, kind: str, model: Path) -> Path:
+    if kind not in KINDS:
+        raise NotFound("not_handed_on", "model", given=str(model))
+    # Models of one name may lie in several places.
+    return home.saves / f".{kind}s" / str(model).strip("/").replace("/", "%")[-200:]
+
+
+def _own(module: str, *arguments: str) -> Command:
+    return Command((sys.executable, "-m", f"studio.{module}", *arguments), {}, str(CHECKOUT))

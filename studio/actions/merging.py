@@ -1,0 +1,108 @@
+"""The steps by which adapters are merged into a base: what the engine does, and what is ours around it."""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.core.command import Command
+from studio.core.devices import Devices
+from studio.core.merging import needed_bytes
+from studio.core.paddleformers.config import launch_command
+from studio.errors import StoreFailed, StudioError
+from studio.jobs.launch import CHECKOUT, Step
+from studio.jobs.publish import REPORT
+from studio.stores.models import is_training_state, weight_bytes
+
+# A log, a report and a card.
+SMALL_FILES_BYTES = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class MergePlan:
+    """What is merged into what: the engine works in `work`, beside the target."""
+
+    base: str
+    adapters: Sequence[Path]
+    work: Path
+    target: Path
+    job: Path
+    precision: str
+    shard_bytes: int
+
+    @property
+    def combines(self) -> bool:
+        """Whether the engine cannot read what is there: several adapters, or what training goes on from."""
+        return len(self.adapters) > 1 or is_training_state(self.adapters[0])
+
+
+def prepare_merge(plan: MergePlan) -> None:
+    """Make the folders of the job; the engine writes into `<adapter>/export`, and a copy keeps the run as it was.
+
+    Raises StoreFailed.
+    """
+    try:
+        plan.job.mkdir(parents=True)
+        plan.target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(plan.work, ignore_errors=True)
+        plan.work.mkdir()
+        for file in plan.adapters[0].iterdir():
+            # A config here would make a model of it.
+            if not plan.combines and file.is_file() and file.name != "config.json":
+                shutil.copy2(file, plan.work)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreFailed("write_failed", "to", path=str(plan.target.parent), reason=reason) from error
+
+
+def merge_steps(plan: MergePlan, device: str) -> list[Step]:
+    """The commands of an export, in order; its config and its card lie in the job's folder by then."""
+    merged = plan.work / "export"
+    report = plan.job / REPORT
+    # One process on a CPU; on GPUs whatever the studio was given.
+    ids = ("0",) if device == "cpu" else ()
+    ranks, path = str(plan.job / "ranks"), os.environ.get("PATH", "")
+    config = str(plan.job / "export.yaml")
+    merge = launch_command("export", sys.executable, config, Devices(device, ids), str(plan.job), ranks, path)
+    adapters = [part for adapter in plan.adapters for part in ("--adapter", str(adapter))]
+    base = ("--base", plan.base)
+    shape = ("--precision", plan.precision, "--shard-bytes", str(plan.shard_bytes))
+    steps = [
+        Step("merging", merge, (merged / "config.json",)),
+        Step("completing", _own("engine.complete", *base, "--merged", str(merged), *shape)),
+        Step(
+            "proving",
+            _own("engine.prove", *base, *adapters, "--merged", str(merged), "--report", str(report)),
+            (report,),
+        ),
+        Step(
+            "publishing",
+            _own("jobs.publish", str(merged), str(plan.target), str(plan.job)),
+            (plan.target / "config.json",),
+        ),
+    ]
+    if plan.combines:
+        steps.insert(0, Step("adding", _own("engine.combine", *base, *adapters, "--to", str(plan.work))))
+    return steps
+
+
+def _own(module: str, *arguments: str) -> Command:
+    return Command((sys.executable, "-m", f"studio.{module}", *arguments), {"OMP_NUM_THREADS": "1"}, str(CHECKOUT))
+
+
+def refuse_full_disk(plan: MergePlan) -> None:
+    """Raises StudioError where the target's disk or the job's has no room, with what is needed and what is free."""
+    sizes = [_folder_bytes(adapter) for adapter in plan.adapters]
+    needed = needed_bytes(weight_bytes(Path(plan.base)), plan.precision, plan.shard_bytes, sizes)
+    for place, wanted in ((plan.target.parent, needed), (plan.job, SMALL_FILES_BYTES)):
+        there = next(path for path in (place, *place.parents) if path.exists())
+        free = shutil.disk_usage(there).free
+        if free < wanted:
+            values = {"free": f"{free / 1e9:.2f}", "needed": f"{wanted / 1e9:.2f}"}
+            raise StudioError("no_room_for_export", "to", path=str(there), **values)
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())

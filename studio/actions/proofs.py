@@ -1,0 +1,124 @@
+"""Prove a merged folder that somebody else made."""
+
+import secrets
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.core.command import Command
+from studio.core.runs import ACTIVE_STATES
+from studio.errors import JobFailed, NotFound, StudioError
+from studio.jobs.launch import CHECKOUT, Step, job_state, start_job, stop_job, wait_job
+from studio.jobs.publish import REPORT
+from studio.jobs.serving import read_error
+from studio.stores.atomic import write_json
+from studio.stores.home import Home
+from studio.stores.logs import read_log_tail
+from studio.stores.models import is_adapter, is_model
+from studio.stores.runs import JobPaths, find_run_folder, read_json
+
+
+@dataclass(frozen=True, slots=True)
+class ProofView:
+    """A proof as it stands; `report` once it was made, `failed` why it could not be."""
+
+    name: str
+    merged: str
+    state: str
+    phase: str
+    report: dict[str, Any] | None
+    failed: StudioError | None
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE_STATES
+
+
+def start_proof(home: Home, base: str, adapters: Sequence[str], merged: str) -> ProofView:
+    """Begin to compare a merged folder with a base and adapters; runs may stand for their folders.
+
+    Raises StudioError.
+    """
+    folders = {"base": _model_path(home, base), "merged": _model_path(home, merged)}
+    for field, path in folders.items():
+        if not path.is_dir():
+            raise StudioError("no_folder", field, given=str(path))
+    if not is_model(folders["base"]):
+        raise StudioError("not_a_model", "base", given=base, missing="config.json")
+    found = [adapter_path(home, adapter) for adapter in adapters if adapter]
+    if not found:
+        raise StudioError("no_adapter_given", "adapters")
+    name = f"{folders['merged'].name}-{secrets.token_hex(3)}"
+    job = _folder(home, name)
+    parts = [part for adapter in found for part in ("--adapter", str(adapter))]
+    command = Command(
+        (
+            *(sys.executable, "-m", "studio.engine.prove", "--base", str(folders["base"]), *parts),
+            *("--merged", str(folders["merged"]), "--report", str(job / REPORT)),
+        ),
+        {"OMP_NUM_THREADS": "1"},
+        str(CHECKOUT),
+    )
+    write_json(job / "asked.json", {"merged": str(folders["merged"])})
+    start_job(job, [Step("proving", command, (job / REPORT,))])
+    return view_proof(home, name)
+
+
+def view_proof(home: Home, name: str) -> ProofView:
+    """What a proof's folder says, right now. Raises NotFound."""
+    job = _folder(home, name)
+    asked = read_json(job / "asked.json")
+    if not asked:
+        raise NotFound("no_proof", "name", given=name)
+    state: dict[str, Any] = job_state(job)
+    report = read_json(job / REPORT) or None
+    told = str(state.get("state", "preparing"))
+    failed = None
+    if told == "failed" and report is None:
+        lines = [line for line in read_log_tail(JobPaths(job).log, 20_000).splitlines() if line.strip()]
+        found = next(filter(None, map(read_error, reversed(lines))), None)
+        failed = found or JobFailed("hand_on_failed", "merged", reason=lines[-1].strip() if lines else "–")
+    # A proof that ends with FAIL has done its work.
+    return ProofView(
+        name, str(asked["merged"]), "finished" if report else told, str(state.get("phase", "")), report, failed
+    )
+
+
+def wait_proof(home: Home, view: ProofView) -> ProofView:
+    wait_job(_folder(home, view.name))
+    return view_proof(home, view.name)
+
+
+def stop_proof(home: Home, name: str) -> None:
+    stop_job(_folder(home, name), now=True)
+
+
+def proof_report(home: Home, name: str) -> Path:
+    """The file of a proof's report. Raises NotFound."""
+    path = _folder(home, name) / REPORT
+    if not path.is_file():
+        raise NotFound("no_proof", "name", given=name)
+    return path
+
+
+def adapter_path(home: Home, given: str) -> Path:
+    """An adapter's folder as it was given, or that of the run of this name. Raises StudioError."""
+    path = Path(given.strip()).expanduser()
+    folder = path if path.is_absolute() else find_run_folder(home, given.strip())
+    if not is_adapter(folder):
+        raise StudioError("not_an_adapter", "adapters", given=given)
+    return folder
+
+
+def _folder(home: Home, name: str) -> Path:
+    if not name or "/" in name or name.startswith("."):
+        raise NotFound("no_proof", "name", given=name)
+    return home.saves / ".proofs" / name
+
+
+def _model_path(home: Home, given: str) -> Path:
+    """A folder as it was given, or the model of that name."""
+    path = Path(given.strip()).expanduser()
+    return path if path.is_absolute() else home.models / path

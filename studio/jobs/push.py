@@ -1,0 +1,162 @@
+"""`python -m studio.jobs.push HUB MODEL REPOSITORY JOB VISIBILITY`: a model folder to a hub, by the hub's own SDK.
+
+The token comes in a variable of this process, is taken out of it at once, and is scrubbed from all that is printed.
+"""
+
+import importlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from studio.core.hubs import HUBS, failure_code
+from studio.errors import JobFailed
+from studio.jobs.progress import Progress
+from studio.stores.models import shipped_files
+
+TOKEN_VARIABLE = "STUDIO_HUB_SECRET"
+MESSAGE = "Upload by PaddlePaddle fine-tuning studio"
+# What an SDK says of a repository that is there already.
+EXISTS = ("already", "exist", "已存在", "已经存在")
+REASON_LENGTH = 300
+
+
+class Scrubbed:
+    """A stream that writes a secret as stars."""
+
+    def __init__(self, stream: IO[str], secret: str) -> None:
+        self._stream = stream
+        self._secret = secret
+
+    def write(self, text: str) -> int:
+        self._stream.write(text.replace(self._secret, "***"))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+def push_huggingface(model: Path, repository: str, private: bool, token: str, progress: Progress) -> str:
+    """One commit; large files go ahead one by one, so that there is something to tell."""
+    hub: Any = importlib.import_module("huggingface_hub")
+    api = hub.HfApi(token=token)
+    url = str(api.create_repo(repository, private=private, repo_type="model", exist_ok=True))
+    operations: list[Any] = []
+    for path, name in _named(model):
+        progress.begin(name)
+        operation = hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(path))
+        api.preupload_lfs_files(repository, [operation])
+        operations.append(operation)
+        progress.add(path.stat().st_size)
+    api.create_commit(repository, operations, commit_message=MESSAGE)
+    return url
+
+
+def push_modelscope(model: Path, repository: str, private: bool, token: str, progress: Progress) -> str:
+    hub: Any = importlib.import_module("modelscope_hub")
+    api = hub.HubApi(token=token)
+    try:
+        api.create_repo(repository, "model", visibility="private" if private else "public")
+    except hub.HubError as error:
+        if not _says_exists(str(error)):
+            raise
+    for path, name in _named(model):
+        progress.begin(name)
+        api.upload_file(repository, "model", str(path), name, commit_message=f"Add {name}", disable_tqdm=True)
+        progress.add(path.stat().st_size)
+    return ""
+
+
+def push_aistudio(model: Path, repository: str, private: bool, token: str, progress: Progress) -> str:
+    hub: Any = importlib.import_module("aistudio_sdk.hub")
+    answer: dict[str, Any] = hub.create_repo(repo_id=repository, private=private, token=token) or {}
+    if answer.get("error_code") and not _says_exists(str(answer)):
+        raise JobFailed(failure_code(None, str(answer)), "token", reason=_reason(answer.get("error_msg")))
+    for path, name in _named(model):
+        progress.begin(name)
+        hub.upload_file(repo_id=repository, path_or_fileobj=str(path), path_in_repo=name, token=token)
+        # It leaves out what it cannot upload, prints why, and goes on.
+        there = hub.file_exists(repository, name, token=token)
+        if there is not True:
+            raise JobFailed("hub_left_out", "repository", file=name)
+        progress.add(path.stat().st_size)
+    return ""
+
+
+PUSHES: dict[str, Callable[[Path, str, bool, str, Progress], str]] = {
+    "huggingface": push_huggingface,
+    "modelscope": push_modelscope,
+    "aistudio": push_aistudio,
+}
+
+
+def _named(model: Path) -> Iterator[tuple[Path, str]]:
+    for path in shipped_files(model):
+        yield path, path.relative_to(model).as_posix()
+
+
+def _says_exists(text: str) -> bool:
+    return any(word in text.lower() for word in EXISTS)
+
+
+def _reason(text: object) -> str:
+    return " ".join(str(text).split())[:REASON_LENGTH]
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def explain(error: Exception, hub: str, repository: str) -> JobFailed:
+    """Why a hub did not take a model, by the status that it answered or by what its SDK raised."""
+    if isinstance(error, JobFailed):
+        return JobFailed(error.code, error.field, hub=HUBS[hub], repository=repository, **error.values)
+    status = next(
+        (
+            status
+            for each in _chain(error)
+            for status in [
+                getattr(getattr(each, "response", None), "status_code", None) or getattr(each, "status_code", None)
+            ]
+            if status
+        ),
+        None,
+    )
+    names = " ".join(type(each).__name__ for each in _chain(error))
+    code = failure_code(status, f"{names} {error}")
+    return JobFailed(code, "repository", hub=HUBS[hub], repository=repository, reason=_reason(error))
+
+
+def main(hub: str, model: str, repository: str, job: str, visibility: str) -> int:
+    token = os.environ.pop(TOKEN_VARIABLE)
+    sys.stdout = Scrubbed(sys.stdout, token)  # type: ignore[assignment]
+    sys.stderr = Scrubbed(sys.stderr, token)  # type: ignore[assignment]
+    # Nothing that an SDK keeps for itself lands in the home of whoever runs the studio.
+    with tempfile.TemporaryDirectory() as kept:
+        os.environ |= {"MODELSCOPE_HOME": kept, "AISTUDIO_CACHE_HOME": kept, "HF_HUB_DISABLE_TELEMETRY": "1"}
+        files = shipped_files(Path(model))
+        progress = Progress(Path(job), sum(path.stat().st_size for path in files))
+        try:
+            url = PUSHES[hub](Path(model), repository, visibility == "private", token, progress)
+        except Exception as error:
+            failed = explain(error, hub, repository)
+            print(json.dumps({"error": failed.code, "values": failed.values}, ensure_ascii=False), flush=True)
+            return 1
+    progress.end(url=url)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:6]))
