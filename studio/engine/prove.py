@@ -7,6 +7,7 @@ adapters act on. The folder may be anybody's. Writes a JSON report; exit status 
 
 import argparse
 import json
+import multiprocessing
 import os
 import sys
 import time
@@ -75,8 +76,7 @@ def prove(base: Path, adapters: Sequence[Path], merged: Path) -> dict[str, Any]:
     """The report on a merged folder. Raises StudioError when the base or an adapter cannot be loaded."""
     begun = time.monotonic()
     prompts = _encode_probes(base)
-    # First, so that it is loaded by a process that has loaded nothing else.
-    reading, failed = _read_merged(merged, prompts)
+    reading, failed = _read_apart(merged, prompts)
     reference = _read_reference(base, adapters, prompts)
     tensors, checks = find_tensors(base), []
     try:
@@ -119,6 +119,8 @@ def prove(base: Path, adapters: Sequence[Path], merged: Path) -> dict[str, Any]:
 def _encode_probes(base: Path) -> list[list[int]]:
     from studio.engine.fixes import apply_fixes
 
+    # Their threads do not survive a fork.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     apply_fixes()
     from paddleformers.transformers import AutoTokenizer
 
@@ -139,6 +141,28 @@ def _encode(loaded: LoadedModel) -> list[list[int]]:
 def _read(loaded: LoadedModel, prompts: list[list[int]]) -> tuple[list[Any], list[str]]:
     answers = [loaded.answer(prompt, Sampling(max_tokens=ANSWER_TOKENS)) for prompt in prompts]
     return [loaded.logits(prompt) for prompt in prompts], answers
+
+
+def _read_apart(merged: Path, prompts: list[list[int]]) -> tuple[Reading | None, Check | None]:
+    """`_read_merged` in a process of its own, forked before any model is loaded.
+
+    A load that fails leaves the engine unable to load anything else.
+    """
+    there, here = multiprocessing.get_context("fork").Pipe()
+    child = multiprocessing.get_context("fork").Process(
+        target=lambda: here.send(_read_merged(merged, prompts)), daemon=True
+    )
+    child.start()
+    here.close()
+    try:
+        return there.recv()
+    except EOFError:
+        child.join()
+        refused = {"path": str(merged), "reason": f"exit status {child.exitcode}"}
+        return None, Check("loads", False, "refused", {"error": "broken_weights", "values": refused})
+    finally:
+        there.close()
+        child.join()
 
 
 def _read_merged(merged: Path, prompts: list[list[int]]) -> tuple[Reading | None, Check | None]:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from studio.core.hubs import HUBS, failure_code
+from studio.core.model_card import license_of
 from studio.errors import JobFailed
 from studio.jobs.progress import Progress
+from studio.jobs.publish import CARD
 from studio.stores.models import shipped_files
 
 TOKEN_VARIABLE = "STUDIO_HUB_SECRET"
@@ -65,7 +67,8 @@ def push_modelscope(model: Path, repository: str, private: bool, token: str, pro
     hub: Any = importlib.import_module("modelscope_hub")
     api = hub.HubApi(token=token)
     try:
-        api.create_repo(repository, "model", visibility="private" if private else "public")
+        seen = "private" if private else "public"
+        api.create_repo(repository, "model", visibility=seen, license=_license(model) or None)
     except hub.HubError as error:
         if not _says_exists(str(error)):
             raise
@@ -78,7 +81,8 @@ def push_modelscope(model: Path, repository: str, private: bool, token: str, pro
 
 def push_aistudio(model: Path, repository: str, private: bool, token: str, progress: Progress) -> str:
     hub: Any = importlib.import_module("aistudio_sdk.hub")
-    answer: dict[str, Any] = hub.create_repo(repo_id=repository, private=private, token=token) or {}
+    told = {"license": _license(model)} if _license(model) else {}
+    answer: dict[str, Any] = hub.create_repo(repo_id=repository, private=private, token=token, **told) or {}
     if answer.get("error_code") and not _says_exists(str(answer)):
         raise JobFailed(failure_code(None, str(answer)), "token", reason=_reason(answer.get("error_msg")))
     for path, name in _named(model):
@@ -102,6 +106,12 @@ PUSHES: dict[str, Callable[[Path, str, bool, str, Progress], str]] = {
 def _named(model: Path) -> Iterator[tuple[Path, str]]:
     for path in shipped_files(model):
         yield path, path.relative_to(model).as_posix()
+
+
+def _license(model: Path) -> str:
+    """What the model card says; without it, these SDKs would write down one of their own."""
+    card = model / CARD
+    return license_of(card.read_text(encoding="utf-8", errors="replace"), "")[0] if card.is_file() else ""
 
 
 def _says_exists(text: str) -> bool:

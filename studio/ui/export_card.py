@@ -39,12 +39,12 @@ def show_hand_on(home: Home, kind: str, model: str, language: str) -> dict[str, 
 
 
 def _export_card(view: ExportView, language: str) -> str:
-    facts = {"export.target": view.target}
-    if view.report:
-        facts = {**_numbers(view.report, language), **_times(view.seconds), **facts}
+    facts = {**_numbers(view.report, language), **_times(view.seconds)} if view.report else {}
     link = f"studio/export/report.json?run={quote(view.run)}&name={quote(view.name)}"
     cause = notice(word_problem(view.cause, language), "bad") if view.cause else ""
-    if view.state == "stopped":
+    if view.is_there:
+        cause = f'<p class="line">{html.escape(say("export.target", language))}: {html.escape(view.target)}</p>'
+    elif view.state == "stopped":
         cause = notice(say("export.stopped", language))
     elif view.state == "lost":
         cause = notice(say("export.lost", language), "bad")

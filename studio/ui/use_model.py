@@ -24,9 +24,8 @@ def build_uses(words: Words) -> None:
 
 def wire_uses(parts: "StudioParts", page: gr.Blocks, language: gr.Radio) -> None:
     """Let the buttons fill the pickers of the other tabs, which go by the ids that they have on the page."""
-    found: dict[str, Any] = {
-        block.elem_id: block for block in page.blocks.values() if getattr(block, "elem_id", None)
-    }
+    blocks: Any = page.blocks.values()
+    found = {block.elem_id: block for block in blocks}
     for use in USES:
         outputs = [found["page-tabs"], found[f"{use}-model"], found["export-used"]]
         # What was picked beside the model before was for another one.

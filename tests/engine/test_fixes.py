@@ -98,11 +98,14 @@ def test_export(engine_home: Home, lora_run: RunView, skip: Skip, fix: str) -> N
     wrong = export(engine_home, lora_run, f"without-{fix}")
     assert wrong.report is not None
     assert wrong.report["verdict"] == "FAIL"
-    assert "logits_equal" in [check["name"] for check in wrong.report["checks"] if not check["passed"]]
+    assert "logits" in [check["name"] for check in wrong.report["checks"] if not check["passed"]]
     assert wrong.report["max_difference"] > 0.01
     assert wrong.state == "failed"
-    # What was not proven is not offered as a model.
+    assert wrong.cause is not None
+    assert wrong.cause.code == "merge_refuted"
+    # What was not proven is not offered as a model, and is nowhere else either.
     assert not Path(wrong.target).exists()
+    assert list(Path(wrong.target).parent.glob(f".{wrong.name}*")) == []
     skip("")
     right = export(engine_home, lora_run, f"with-{fix}")
     assert right.state == "finished", right.log[-2000:]
