@@ -9,8 +9,6 @@ from studio.core.merging import AS_BASE
 from studio.core.options import OPTIONS
 from studio.texts import say
 
-NOT_GIVEN = "not given"
-
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
@@ -62,15 +60,16 @@ class CardFacts:
 
 def write_card(facts: CardFacts, language: str) -> str:
     """The card as Markdown, in English or Chinese."""
-    title = facts.name
-    made = say("card.made", language, runs=", ".join(run.name for run in facts.runs), base=facts.base)
-    parts = [_front_matter(facts, language), f"# {_plain(title)}", made]
+    made = say(
+        "card.made", language, runs=", ".join(_plain(run.name) for run in facts.runs), base=_plain(facts.base)
+    )
+    parts = [_front_matter(facts, language), f"# {_plain(facts.name)}", made]
     parts.append(_facts_table(facts, language))
     for run in facts.runs:
         parts += _run_parts(run, language)
     parts += _score_parts(facts.scores, language)
     parts += [f"## {say('card.proof', language)}", say("card.proof.text", language)]
-    parts += [f"## {say('card.license', language)}", _license_text(facts, language)]
+    parts += [f"## {say('card.license', language)}", _plain(_license_text(facts, language))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -144,9 +144,10 @@ def test_from_a_file_to_a_merged_model(page: Page, studio: Studio, tmp_path: Pat
     page.locator("#export-start").click()
     expect(page.locator("#export-result [data-state=finished]")).to_be_visible(timeout=LONG_MS)
     expect(page.locator("#export-result .pill.pass")).to_be_visible()
-    open_tab(page, "chat")
-    page.locator("#chat-adapters").get_by_role("button", name="Remove").first.click()
-    load(page, "tuned-merged")
+    page.locator("#export-chat").click()
+    expect(page.locator("#chat-model input")).to_have_value("tuned-merged")
+    page.locator("#chat-load").click()
+    expect(page.locator("#chat-status")).to_contain_text(re.compile("Loaded in .* tuned-merged"), timeout=LONG_MS)
     clear(page)
     assert ask(page, QUESTION) == ANSWER
     page.locator("#chat-unload").click()
