@@ -16,6 +16,8 @@ TOLD_NAMES = 3
 LISTED_NAMES = 200
 # Below this a change is rounding.
 LEAST_CHANGE = 1e-12
+# The cosine between two changes from which on one is the other, scaled.
+SAME_DIRECTION = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,17 @@ def compare_weights(
         if not sound:
             found.broken.append(name)
         elif name in expected:
-            change, wanted = after.read() - before.read(), expected[name]
-            power = float(np.vdot(wanted, wanted))
-            if power > LEAST_CHANGE:
-                found.scales.append(float(np.vdot(wanted, change)) / power)
+            found.scales += _measure_scale(after.read() - before.read(), expected[name])
     return found
+
+
+def _measure_scale(change: Any, wanted: Any) -> list[float]:
+    """By how much of the adapter's own change a weight was changed; nothing where the change is another."""
+    along, power = float(np.vdot(wanted, change)), float(np.vdot(wanted, wanted))
+    length = float(np.sqrt(power * float(np.vdot(change, change))))
+    if power < LEAST_CHANGE or (length > LEAST_CHANGE and along / length < SAME_DIRECTION):
+        return []
+    return [along / power]
 
 
 def _compare(before: TensorPlace, after: TensorPlace) -> tuple[bool, bool]:

@@ -119,11 +119,24 @@ def test_each_wrong_merge_fails_with_the_right_words(engine_home: Home, lora_run
     base, good = engine_home.models / DEMO_MODEL, Path(right.target)
     folders = {
         name: Path(shutil.copytree(good, tmp_path / name))
-        for name in ("base", "scale", "dropped", "reshaped", "nan", "template", "index", "kept", "tokenizer")
+        for name in (
+            "base",
+            "scale",
+            "dropped",
+            "reshaped",
+            "nan",
+            "template",
+            "index",
+            "kept",
+            "tokenizer",
+            "other",
+        )
     }
     # As a model of another base would be: a weight differs on which the adapter does not act.
     change_tensor(folders["base"], "model.embed_tokens.weight", lambda tensor: tensor + np.float32(0.01))
     other_scale(base, folders["scale"], 0.5)
+    noise = np.random.default_rng(0).normal(0, 0.1, (128, 384)).astype("float32")
+    change_tensor(folders["other"], DOWN, lambda tensor: tensor + noise)
     change_tensor(folders["dropped"], DOWN, lambda _: None)
     change_tensor(folders["reshaped"], DOWN, lambda tensor: tensor.T)
     change_tensor(folders["nan"], DOWN, with_nan)
@@ -142,6 +155,7 @@ def test_each_wrong_merge_fails_with_the_right_words(engine_home: Home, lora_run
     assert "another base" in told["base"]["logits"]
     assert set(told["scale"]) >= {"logits"}
     assert "the adapters were merged at 0.50 × their scale" in told["scale"]["logits"]
+    assert told["other"]["logits"].endswith("another adapter, another scale, or another base")
     assert told["dropped"]["names"] == f"missing: {DOWN}"
     assert told["reshaped"]["names"] == f"another shape than in the base: {DOWN}"
     assert told["nan"]["finite"] == f"NaN or infinite numbers in: {DOWN}"
