@@ -9,7 +9,14 @@ from pathlib import Path
 
 from studio.core.command import Command
 from studio.core.devices import Devices
-from studio.core.merging import needed_bytes
+from studio.core.merging import (
+    COPIED_FILES,
+    OTHER_FILES,
+    TEMPLATE_FILES,
+    TOKENIZER_FILES,
+    needed_bytes,
+    rewrites,
+)
 from studio.core.paddleformers.config import launch_command
 from studio.errors import StoreFailed, StudioError
 from studio.jobs.launch import CHECKOUT, Step
@@ -36,6 +43,14 @@ class MergePlan:
     def combines(self) -> bool:
         """Whether the engine cannot read what is there: several adapters, or what training goes on from."""
         return len(self.adapters) > 1 or is_training_state(self.adapters[0])
+
+    @property
+    def completes(self) -> bool:
+        """Whether the engine leaves something to do: files that it does not copy, or another form of weights."""
+        base = Path(self.base)
+        extra = {*TOKENIZER_FILES, *TEMPLATE_FILES, *OTHER_FILES} - COPIED_FILES
+        left = any((base / name).is_file() for name in extra)
+        return left or rewrites(weight_bytes(base), self.precision, self.shard_bytes)
 
 
 def prepare_merge(plan: MergePlan) -> None:
@@ -71,7 +86,6 @@ def merge_steps(plan: MergePlan, device: str) -> list[Step]:
     shape = ("--precision", plan.precision, "--shard-bytes", str(plan.shard_bytes))
     steps = [
         Step("merging", merge, (merged / "config.json",)),
-        Step("completing", _own("engine.complete", *base, "--merged", str(merged), *shape)),
         Step(
             "proving",
             _own("engine.prove", *base, *adapters, "--merged", str(merged), "--report", str(report)),
@@ -83,6 +97,9 @@ def merge_steps(plan: MergePlan, device: str) -> list[Step]:
             (plan.target / "config.json",),
         ),
     ]
+    if plan.completes:
+        complete = _own("engine.complete", *base, "--merged", str(merged), *shape)
+        steps.insert(1, Step("completing", complete))
     if plan.combines:
         steps.insert(0, Step("adding", _own("engine.combine", *base, *adapters, "--to", str(plan.work))))
     return steps

@@ -33,6 +33,22 @@ TOKENIZER_FILES = (
     "spiece.model",
 )
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
+# What the engine's export copies itself.
+COPIED_FILES = frozenset(
+    {
+        "tokenizer.model",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "chat_template.jinja",
+        "chat_template.json",
+        "generation_config.json",
+        "vocab.json",
+        "preprocessor_config.json",
+    }
+)
+# Its own notes on the merge; they name folders of this machine.
+ENGINE_FILES = ("merge_config.json",)
 OTHER_FILES = ("generation_config.json", "preprocessor_config.json", "processor_config.json", "LICENSE", "NOTICE")
 
 

@@ -14,17 +14,12 @@ from typing import Any
 from studio.core.merging import AS_BASE, DTYPES, OTHER_FILES, PRECISIONS, TEMPLATE_FILES, TOKENIZER_FILES
 from studio.engine.tensor_files import FLOATS, INDEX, find_tensors, write_model
 
-# The engine's own notes on the merge; they name folders of this machine.
-ENGINE_FILES = ("mergekit_config.json", "merge_config.json")
-
 
 def complete(base: Path, merged: Path, precision: str, shard_bytes: int) -> None:
     """Make a merged folder whole; weights are rewritten only where they are not as asked for."""
     for name in (*TOKENIZER_FILES, *TEMPLATE_FILES, *OTHER_FILES):
         if (base / name).is_file() and not (merged / name).exists():
             shutil.copy2(base / name, merged / name)
-    for name in ENGINE_FILES:
-        (merged / name).unlink(missing_ok=True)
     dtype = None if precision == AS_BASE else DTYPES[precision]
     places = find_tensors(merged)
     files = {place.file for place in places.values()}

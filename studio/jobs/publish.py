@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from studio.core.merging import ENGINE_FILES
 from studio.stores.atomic import write_json
 from studio.stores.models import ENGINE_NOTES
 from studio.stores.runs import JobPaths, read_json
@@ -25,7 +26,7 @@ def publish(source: Path, target: Path, job: Path) -> None:
     if card.is_file():
         (source / CARD).write_bytes(card.read_bytes())
     for path in source.iterdir():
-        if path.name.startswith(ENGINE_NOTES):
+        if path.name.startswith(ENGINE_NOTES) or path.name in ENGINE_FILES:
             path.unlink()
         else:
             # The engine makes private files of weights; a model is meant to be read by its owner's other tools.
