@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from studio.core.batch import BatchRequest, BatchTable, Contender
-from studio.core.evaluation import Report, make_report, read_model_scores
 from studio.core.intervals import Difference, Estimate
+from studio.core.report import Report, make_report, read_model_scores
 from studio.core.runs import LOADABLE_CHECKPOINT, RESUMABLE_CHECKPOINT
 from studio.errors import NotFound
 from studio.stores.atomic import write_json

@@ -11,8 +11,9 @@ from studio.actions.evaluation import read_report
 from studio.cli.batch import add_asking_flags, read_asking_flags, told_of, work_through
 from studio.cli.output import Answer, print_progress, show_progress
 from studio.core.batch import BatchRequest, Judge
-from studio.core.evaluation import MEASURES, Report
-from studio.core.evaluation_writing import report_csv, report_json, report_markdown
+from studio.core.evaluation import MEASURES
+from studio.core.report import Report
+from studio.core.report_writing import report_csv, report_json, report_markdown
 from studio.errors import StudioError
 from studio.stores.atomic import write_text
 from studio.stores.home import Home

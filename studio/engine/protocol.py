@@ -36,7 +36,7 @@ SAID = {
     "queue_full": "{waiting} requests are waiting already; try again later.",
     "not_an_adapter": "{given} is not a LoRA adapter.",
     "adapter_of_other_base": "The adapter {adapter} was trained on {expected}, not on {given}.",
-    "adapter_with_weights": "{given} holds weights beside its LoRA factors and cannot be switched; merge it.",
+    "adapter_with_weights": "{given} holds weights beside its LoRA factors and cannot be switched.",
     "broken_weights": "The weights in {path} cannot be read: {reason}",
 }
 # The protocol's own names, where it has one.

@@ -155,8 +155,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{given} 约需 {needed} GB 内存，当前可用 {free} GB。请卸载其他模型或选择更小的模型。",
     ),
     "error.adapter_with_weights": (
-        "{given} holds weights beside its LoRA factors and cannot be switched; merge it on the Export tab.",
-        "{given} 除 LoRA 因子外还含有权重，无法切换；请在“导出”页合并。",
+        "{given} holds whole weights beside its LoRA factors, so it cannot stand beside its base. Train it without them.",
+        "{given} 除 LoRA 因子外还含有完整权重，无法与基座并存。请在不含这些权重的情况下训练。",
     ),
     "error.prompt_too_long": (
         "The model's context is {limit} tokens, and the prompt is {tokens}.",

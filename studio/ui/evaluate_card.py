@@ -8,8 +8,9 @@ from typing import Any
 from studio.actions.batch import read_table, view_batch, word_reason
 from studio.actions.evaluation import read_report
 from studio.core.batch import read_problem
-from studio.core.evaluation import ORDERS, ModelScores, Report, ScoredRow, change_of, is_gain, sort_rows, wants_text
-from studio.core.evaluation_writing import format_change, format_value
+from studio.core.evaluation import wants_text
+from studio.core.report import ORDERS, ModelScores, Report, ScoredRow, change_of, is_gain, sort_rows
+from studio.core.report_writing import format_change, format_value
 from studio.core.scoring import METRICS, Difference, Estimate
 from studio.stores.home import Home
 from studio.texts import say

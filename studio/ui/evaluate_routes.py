@@ -7,8 +7,8 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
 from studio.actions.evaluation import read_report
-from studio.core.evaluation import Report
-from studio.core.evaluation_writing import report_csv, report_json, report_markdown
+from studio.core.report import Report
+from studio.core.report_writing import report_csv, report_json, report_markdown
 from studio.errors import NotFound
 from studio.stores.home import Home
 from studio.texts import say

@@ -2,7 +2,7 @@
 
 import html
 
-from studio.core.evaluation import Report, sort_rows
+from studio.core.report import Report, sort_rows
 from studio.texts import say
 from studio.ui.evaluate_card import Sorting, rows_html, scores_html
 

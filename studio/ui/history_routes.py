@@ -20,9 +20,9 @@ from studio.actions.history import (
     restore_run,
     trash_run,
 )
-from studio.core.evaluation_writing import format_value
 from studio.core.history import Difference, RunSummary
 from studio.core.intervals import Estimate
+from studio.core.report_writing import format_value
 from studio.errors import NotFound
 from studio.stores.home import Home
 from studio.texts import say

@@ -7,9 +7,9 @@ from typing import Any
 from studio.actions.evaluation import RunScores, list_run_scores
 from studio.actions.repair import find_repair
 from studio.actions.runs import find_run
-from studio.core.evaluation import is_gain
-from studio.core.evaluation_writing import format_change, format_value
 from studio.core.paddleformers.remedies import Remedy
+from studio.core.report import is_gain
+from studio.core.report_writing import format_change, format_value
 from studio.core.runs import RunView
 from studio.errors import Problem
 from studio.stores.home import Home

@@ -8,19 +8,15 @@ import pytest
 from studio.core.batch import BatchAnswer, BatchTable, Contender
 from studio.core.endpoint import Likelihood
 from studio.core.evaluation import (
-    Report,
     awaits_verdict,
-    change_of,
     find_measure_problems,
-    is_gain,
-    make_report,
     read_weights,
-    sort_rows,
     texts_to_weigh,
     with_verdict,
 )
-from studio.core.evaluation_writing import report_csv, report_json, report_markdown
 from studio.core.questions import Question
+from studio.core.report import Report, change_of, is_gain, make_report, sort_rows
+from studio.core.report_writing import report_csv, report_json, report_markdown
 from studio.errors import Problem
 
 ASKED = Question(1, "Fever?\nA. rest\nB. run", reference="A")

@@ -102,8 +102,7 @@ def test_a_missing_text_is_a_defect_not_a_blank() -> None:
         word_error(StudioError("no_such_code"), "en")
 
 
-def test_the_options_page_is_what_the_option_table_says() -> None:
-    assert (
-        subprocess.run([sys.executable, "scripts/options", "--check"], cwd=STUDIO.parent, check=False).returncode
-        == 0
-    )
+@pytest.mark.parametrize("script", ["options", "troubleshooting"])
+def test_a_reference_is_what_the_program_says(script: str) -> None:
+    command = [sys.executable, f"scripts/{script}", "--check"]
+    assert subprocess.run(command, cwd=STUDIO.parent, check=False).returncode == 0

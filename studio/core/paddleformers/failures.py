@@ -90,6 +90,20 @@ SIGNATURES: tuple[Signature, ...] = (
     _said("checkpoint_torn", r"AssertionError: Found no metadata files in (?P<given>\S+)"),
 )
 
+# What is told without a signature in the log: by the exit status, the processes, or a watchdog.
+UNSIGNED = (
+    "killed_for_memory",
+    "killed",
+    "engine_error",
+    "engine_failed",
+    "lost",
+    "silent",
+    "log_flood",
+    "nothing_written",
+    "no_improvement",
+    "disk_low",
+)
+
 
 def diagnose(exit_code: int, log: str, *, memory_kill: bool = False) -> Problem:
     """The cause of a failure: by the log's last errors, or by the signal that ended it.

@@ -30,6 +30,11 @@ def find_remedy(cause: Problem, request: TrainRequest, *, can_resume: bool) -> R
     return Remedy(mended, _changes(request, mended))
 
 
+def has_remedy(code: str) -> bool:
+    """Whether a cause of failure can be mended by other settings."""
+    return code in _MENDS
+
+
 def _less_memory(request: TrainRequest, values: Mapping[str, object]) -> TrainRequest | None:
     """Half the rows at once and twice as many batches before an update: the same steps, in half the activations."""
     batch, sums, length = (

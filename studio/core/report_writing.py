@@ -6,8 +6,8 @@ import json
 import math
 from collections.abc import Callable, Mapping
 
-from studio.core.evaluation import Report, change_of, is_gain, score_of, sort_rows
 from studio.core.plain_json import without_nan
+from studio.core.report import Report, change_of, is_gain, score_of, sort_rows
 from studio.core.scoring import METRICS
 
 # Digits behind the point, by unit.
