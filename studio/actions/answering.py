@@ -7,15 +7,14 @@ keeps what it needs, and may end it at any moment.
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
 
-from studio.actions.chat import ChatModels
+from studio.actions.contenders import OpenedModel, OpenModel, Pieces
 from studio.core.batch import BatchAnswer, Contender, answered, problem_of
-from studio.core.endpoint import Answer, AnswerFacts, AnswerPiece, Endpoint, Likelihood, Sampling
+from studio.core.endpoint import Answer, AnswerFacts, AnswerPiece
 from studio.core.evaluation import (
     Measured,
     read_weights,
@@ -26,30 +25,16 @@ from studio.core.evaluation import (
 from studio.core.judging import fill_rubric
 from studio.core.questions import Question, Wording, messages_of
 from studio.errors import Problem, StudioError
-from studio.jobs.endpoint import Messages, read_likelihoods, stream_answer
-from studio.stores.home import Home
+from studio.jobs.endpoint import Messages
 
-Pieces = Generator[AnswerPiece | AnswerFacts]
 # A server that is gone will not come back for the next question.
 GONE = frozenset({"endpoint_unreachable", "endpoint_silent"})
 GONE_TIMES = 3
 # By HTTP: the key is wrong, this is not allowed, there is no such model. It would say so to every question.
 DENIED = (401, 403, 404)
 LOOK_S = 0.1
-# Under what name it is told that a judge was given up.
-JUDGE = "judge"
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedModel:
-    """A model that is ready: `stream` answers messages, `weigh` tells how likely given answers are."""
-
-    stream: Callable[[Messages], Pieces]
-    weigh: Callable[[Messages, Sequence[str], bool], list[Likelihood]]
-
-
-# Gets a model ready for as long as a block lasts. Raises StudioError when it cannot be had.
-OpenModel = Callable[[Contender], AbstractContextManager[OpenedModel]]
+# Stands for the judge among labels of models, of which it can be none.
+JUDGE_KEY = "\0judge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +120,10 @@ def judge_answers(
 
     def ask(answer: BatchAnswer) -> BatchAnswer:
         question = questions[answer.question, answer.label]
-        asked = fill_rubric(rubric, question.text, question.reference, answer.text)
-        said = whole_answer(judge([{"role": "user", "content": asked}]), is_cancelled).content
-        return with_verdict(answer, said)
+        said = messages_of(question, Wording())[-1]["content"]
+        asked = fill_rubric(rubric, said, question.reference, answer.text)
+        verdict = whole_answer(judge([{"role": "user", "content": asked}]), is_cancelled).content
+        return with_verdict(answer, verdict)
 
     try:
         for label, answers in groupby((answer for _, answer in work), key=lambda answer: answer.label):
@@ -147,7 +133,7 @@ def judge_answers(
     except Cancelled:
         return
     except StudioError as error:
-        yield GaveUp(JUDGE, problem_of(error))
+        yield GaveUp(JUDGE_KEY, problem_of(error))
 
 
 def _keep_unjudged(_answer: BatchAnswer, _error: StudioError) -> None:
@@ -194,7 +180,8 @@ class _Asked:
 
     def answer(self, question: Question) -> BatchAnswer:
         """What the model says to a question and what was measured. Raises StudioError, and Cancelled."""
-        messages = messages_of(question, self._wording)
+        # Plain text follows upon nothing.
+        messages = messages_of(question, self._wording) if question.text else []
         answer = BatchAnswer(question.number, self._label)
         begun = time.monotonic()
         if wants_text(self._measures):
@@ -208,7 +195,7 @@ class _Asked:
         return BatchAnswer(question.number, self._label, error=problem_of(error))
 
     def _weigh(self, question: Question, messages: Messages) -> Measured:
-        measured: dict[str, float | str] = {}
+        measured: dict[str, float | str | None] = {}
         for texts, with_end in texts_to_weigh(question, self._measures):
             if self._is_cancelled():
                 raise Cancelled
@@ -217,10 +204,14 @@ class _Asked:
             try:
                 found = self._opened.weigh(messages, list(texts.values()), with_end)
             except StudioError as error:
-                if error.code != "endpoint_no_likelihood":
+                if error.code == "endpoint_no_likelihood":
+                    # A server elsewhere: it will not tell of the next one either, and answers all the same.
+                    self._can_weigh = False
+                elif error.code == "endpoint_refused":
+                    # Too long, most likely. What the model has said to the question stays.
+                    measured["refused"] = str(error.values.get("reason", ""))
+                else:
                     raise
-                # A server elsewhere: it will not tell of the next one either, and answers all the same.
-                self._can_weigh = False
             else:
                 measured |= read_weights(dict(zip(texts, found, strict=True)))
         return measured
@@ -273,52 +264,3 @@ def until_cancelled(pieces: Pieces, is_cancelled: Callable[[], bool]) -> Iterato
             yield piece
     finally:
         left.set()
-
-
-def open_contender(
-    home: Home,
-    models: ChatModels,
-    sampling: Sampling,
-    key_of: Callable[[Contender], str],
-    user: str,
-    contender: Contender,
-) -> AbstractContextManager[OpenedModel]:
-    """A model that answers with `sampling`: an outside one at its address, one of ours loaded for the time.
-
-    `user` is the name under which it is loaded: nobody else's model is unloaded in the end.
-    """
-    if contender.address:
-        return _outside(Endpoint(contender.address, contender.model, key_of(contender)), sampling)
-    return _loaded(home, models, contender, sampling, user)
-
-
-@contextmanager
-def _outside(endpoint: Endpoint, sampling: Sampling) -> Generator[OpenedModel]:
-    yield opened_model(endpoint, sampling)
-
-
-@contextmanager
-def _loaded(
-    home: Home, models: ChatModels, contender: Contender, sampling: Sampling, user: str
-) -> Generator[OpenedModel]:
-    before = {model.key for model in models.loaded()}
-    loaded = models.load(home, contender.model, contender.adapters, user)
-    try:
-        yield opened_model(loaded.endpoint, sampling)
-    finally:
-        if loaded.key not in before:
-            # To go over to no model unloads what only this user has used.
-            models.keep(user, [])
-        models.leave(user)
-
-
-def opened_model(endpoint: Endpoint, sampling: Sampling) -> OpenedModel:
-    """A model that answers at an address."""
-
-    def stream(messages: Messages) -> Pieces:
-        return stream_answer(endpoint, messages, sampling)
-
-    def weigh(messages: Messages, answers: Sequence[str], with_end: bool) -> list[Likelihood]:
-        return read_likelihoods(endpoint, messages, answers, with_end=with_end)
-
-    return OpenedModel(stream, weigh)

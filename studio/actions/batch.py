@@ -77,9 +77,10 @@ def gather_questions(home: Home, request: BatchRequest) -> tuple[list[Question],
     else:
         rows = (row for _, _, row in iter_rows(home, request.dataset))
     questions: list[Question] = []
+    weighs = "likelihood" in request.measures
     left_out = 0
     for number, row in islice(enumerate(rows, start=1), request.first - 1, end):
-        question = None if isinstance(row, Fault) else question_of(number, row)
+        question = None if isinstance(row, Fault) else question_of(number, row, texts=weighs)
         if question:
             questions.append(question)
         else:
@@ -117,7 +118,8 @@ def view_batch(home: Home, name: str) -> BatchView:
         left_out=int(stored.get("left_out", 0)),
         label=str(stored.get("label", "")) if state in ACTIVE else "",
         phase=str(stored.get("phase", "")) if state in ACTIVE else "",
-        remaining_s=remaining_s(table.answers, left) if state == "running" else None,
+        # Of judging and scoring nobody knows the pace.
+        remaining_s=remaining_s(table.answers, left) if left and state == "running" else None,
         reasons={label: read_problem(reason) for label, reason in reasons.items()},
         created_at=float(stored.get("created_at", 0)),
         request=request,

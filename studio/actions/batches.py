@@ -6,28 +6,26 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from studio.actions.answering import (
-    JUDGE,
+    JUDGE_KEY,
     Asking,
     Event,
     GaveUp,
     Judging,
     Opening,
-    OpenModel,
     answer_questions,
     judge_answers,
-    open_contender,
-    opened_model,
 )
 from studio.actions.batch import BatchView, gather_questions, view_batch
 from studio.actions.chat import ChatModels, resolve_model
+from studio.actions.contenders import ContenderModels, opened_model
 from studio.actions.evaluation import keep_report
 from studio.core.batch import (
     BatchAnswer,
@@ -87,7 +85,7 @@ class Batches:
         """
         home = self._home
         contenders = tuple(replace(each, keyed=bool(keys.get(each.label))) for each in request.contenders)
-        judge = replace(request.judge, keyed=bool(keys.get(JUDGE))) if request.judge else None
+        judge = replace(request.judge, keyed=bool(keys.get(JUDGE_KEY))) if request.judge else None
         request = replace(request, contenders=contenders, judge=judge)
         problems = find_batch_problems(request, read_registry(home))
         if problems:
@@ -124,8 +122,8 @@ class Batches:
             for contender in request.contenders
             if contender.keyed and not keys.get(contender.label) and unanswered(questions, contender.label, answers)
         ]
-        if request.judge and request.judge.keyed and not keys.get(JUDGE):
-            values = {"label": request.judge.model or JUDGE, "address": request.judge.address}
+        if request.judge and request.judge.keyed and not keys.get(JUDGE_KEY):
+            values = {"label": request.judge.model or request.judge.address, "address": request.judge.address}
             problems.append(Problem("evaluate_judge_key", "batch_needs_key", values))
         if problems:
             raise RequestRefused(problems)
@@ -161,6 +159,7 @@ class Batches:
         try:
             drop_torn_line(paths)
             paths.stop.unlink(missing_ok=True)
+            paths.report.unlink(missing_ok=True)
             me = ProcessIdentity.of(os.getpid())
             _write_state(paths, state="running", pid=me.pid, started=me.started, label="", phase="", reasons={})
         except BaseException:
@@ -171,12 +170,11 @@ class Batches:
         def key_of(contender: Contender) -> str:
             return kept.get(contender.label, "")
 
-        open_model = partial(
-            open_contender, self._home, self._models, request.sampling, key_of, f"batch {paths.folder}"
-        )
+        user = f"batch {paths.folder}"
+        contenders = ContenderModels(self._home, self._models, request.sampling, key_of, user)
         thread = threading.Thread(
             target=self._work,
-            args=(paths, request, open_model, kept.get(JUDGE, ""), lock),
+            args=(paths, request, contenders, kept.get(JUDGE_KEY, ""), lock),
             name=f"batch {name}",
             daemon=True,
         )
@@ -185,7 +183,12 @@ class Batches:
         return view_batch(self._home, name)
 
     def _work(
-        self, paths: BatchPaths, request: BatchRequest, open_model: OpenModel, judge_key: str, lock: FileLock
+        self,
+        paths: BatchPaths,
+        request: BatchRequest,
+        contenders: ContenderModels,
+        judge_key: str,
+        lock: FileLock,
     ) -> None:
         reasons: dict[str, Problem] = {}
 
@@ -195,8 +198,10 @@ class Batches:
         try:
             questions, answers = read_questions(paths), answers_of(paths)
             work = [(each, unanswered(questions, each.label, answers)) for each in request.contenders]
-            for event in answer_questions(work, request.wording, open_model, is_cancelled, request.measures):
-                _keep(paths, event, reasons)
+            with closing(contenders):
+                asking = answer_questions(work, request.wording, contenders.open, is_cancelled, request.measures)
+                for event in asking:
+                    _keep(paths, event, reasons)
             if request.judge and not is_cancelled():
                 judge = opened_model(Endpoint(request.judge.address, request.judge.model, judge_key), JUDGED_WITH)
                 for event in judge_answers(_unjudged(paths), request.judge.rubric, judge.stream, is_cancelled):
@@ -229,6 +234,9 @@ class Batches:
     def _ended_as(self, paths: BatchPaths, request: BatchRequest) -> str:
         questions, answers = read_questions(paths), answers_of(paths)
         judged = not request.judge or not _unjudged(paths)
+        if request.kind != "batch" and not paths.report.exists():
+            # Without its scores it is not done, and to go on makes them.
+            return "incomplete"
         if judged and not any(unanswered(questions, each.label, answers) for each in request.contenders):
             return "finished"
         if paths.stop.exists():

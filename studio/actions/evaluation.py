@@ -74,14 +74,21 @@ def _report(path: Path, _inode: int, _written: int) -> Report:
 
 @dataclass(frozen=True, slots=True)
 class RunScores:
-    """How a run did in one evaluation; `checkpoint` is None for what it became."""
+    """How a run did in one evaluation; `checkpoint` is None for what it became.
+
+    `asked` tells the same `rows`, put in the same words, from others; `first` are the scores of the model that it
+    was compared with, none where it was the first itself.
+    """
 
     evaluation: str
     dataset: str
+    rows: int
+    asked: str
     created_at: float
     checkpoint: int | None
     estimates: Mapping[str, Estimate]
     differences: Mapping[str, Difference]
+    first: Mapping[str, Estimate]
 
 
 def list_run_scores(home: Home, run: str) -> list[RunScores]:
@@ -96,24 +103,47 @@ def list_run_scores(home: Home, run: str) -> list[RunScores]:
 
 @lru_cache(maxsize=1024)
 def _scores(path: Path, run: str, _inode: int, _written: int) -> tuple[RunScores, ...]:
-    stored = read_json(path)
-    about = (str(stored["name"]), str(stored["dataset"]), float(stored["created_at"]))
+    try:
+        stored = read_json(path)
+        about = (str(stored["name"]), str(stored["dataset"]), int(stored["rows"]), str(stored["asked"]))
+        models = [read_model_scores(model) for model in stored["models"]]
+        created_at = float(stored["created_at"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        # A file of another kind, or a torn one, tells nothing of this run.
+        return ()
     return tuple(
-        RunScores(*about, model.checkpoint, model.estimates, model.differences)
-        for model in map(read_model_scores, stored["models"])
+        RunScores(
+            *about,
+            created_at,
+            model.checkpoint,
+            model.estimates,
+            model.differences,
+            models[0].estimates if place else {},
+        )
+        for place, model in enumerate(models)
         if model.run == run and model.estimates
     )
 
 
-def compare_scores(home: Home, runs: Sequence[str]) -> dict[tuple[str, str], tuple[Estimate | None, ...]]:
-    """The newest scores of what some runs became, by dataset and metric; None where a run has none."""
-    newest: list[dict[tuple[str, str], Estimate]] = []
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What some runs were evaluated on: the same rows in the same words."""
+
+    dataset: str
+    rows: int
+    key: str
+
+
+def compare_scores(home: Home, runs: Sequence[str]) -> dict[tuple[Asked, str], tuple[Estimate | None, ...]]:
+    """The newest scores of what some runs became, by what was asked and metric; None where a run has none."""
+    newest: list[dict[tuple[Asked, str], Estimate]] = []
     for run in runs:
-        found: dict[tuple[str, str], Estimate] = {}
+        found: dict[tuple[Asked, str], Estimate] = {}
         for scores in list_run_scores(home, run):
             if scores.checkpoint is None:
+                asked = Asked(scores.dataset, scores.rows, scores.asked)
                 for metric, estimate in scores.estimates.items():
-                    found.setdefault((scores.dataset, metric), estimate)
+                    found.setdefault((asked, metric), estimate)
         newest.append(found)
     keys = dict.fromkeys(key for found in newest for key in found)
     return {key: tuple(found.get(key) for found in newest) for key in keys}

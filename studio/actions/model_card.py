@@ -1,10 +1,11 @@
 """The model card of a merged model: written from its runs, edited afterwards."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from studio.actions.curves import read_curves
+from studio.actions.evaluation import list_run_scores
 from studio.core.model_card import CardFacts, DataFacts, RunFacts, Score, license_of
 from studio.core.runs import LOADABLE_CHECKPOINT, RESUMABLE_CHECKPOINT
 from studio.errors import StoreFailed, StudioError
@@ -89,32 +90,20 @@ def _run_facts(home: Home, adapter: Path) -> RunFacts | None:
 
 
 def _scores(home: Home, adapter: Path) -> Iterator[Score]:
-    """What the run was found to reach: `studio/evaluations/*.json` of its folder, with the base."""
+    """What the run was found to reach, the newest of each dataset and metric, beside what it was compared with."""
     folder, checkpoint = _place(adapter)
-    run = f"saves/{run_id(home, folder)}" if folder.is_relative_to(home.saves) else ""
-    for path in sorted((RunPaths(folder).job / "evaluations").glob("*.json")):
-        try:
-            told = read_json(path)
-            models = cast("list[dict[str, Any]]", told.get("models", []))
-            base = next((m for m in models if not m.get("run")), None) or dict[str, Any]()
-            own = next((m for m in models if m.get("run") == run and m.get("checkpoint") == checkpoint), None)
-            for metric, found in cast("dict[str, Any]", (own or {}).get("estimates", {})).items():
-                yield _score(metric, str(told.get("dataset", "")), found, base.get("estimates", {}).get(metric))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            # A file of another kind tells nothing of this run.
+    if not folder.is_relative_to(home.saves) or not RunPaths(folder).request.is_file():
+        return
+    told: set[tuple[str, str]] = set()
+    for scores in list_run_scores(home, run_id(home, folder)):
+        if scores.checkpoint != checkpoint:
             continue
-
-
-def _score(metric: str, dataset: str, found: Mapping[str, Any], base: Mapping[str, Any] | None) -> Score:
-    low, high = found.get("low"), found.get("high")
-    return Score(
-        metric,
-        dataset,
-        float(found["value"]),
-        None if low is None else float(low),
-        None if high is None else float(high),
-        float(base["value"]) if base else None,
-    )
+        for metric, found in scores.estimates.items():
+            if (scores.dataset, metric) not in told:
+                told.add((scores.dataset, metric))
+                before = scores.first.get(metric)
+                base = before.value if before else None
+                yield Score(metric, scores.dataset, found.value, found.low, found.high, base)
 
 
 def _text(path: Path) -> str:

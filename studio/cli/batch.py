@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from studio.actions.answering import JUDGE
+from studio.actions.answering import JUDGE_KEY
 from studio.actions.batch import BatchView, batch_csv, batch_jsonl, cancel_batch, contender_of, view_batch
 from studio.actions.batches import Batches
 from studio.actions.chat import ChatModels
@@ -81,7 +81,7 @@ def work_through(
         request = view_batch(home, resume).request if resume else make_request()
         outside = [each.label for each in request.contenders if each.address]
         keys = dict.fromkeys(outside, key) if key else {}
-        keys |= {JUDGE: judge_key} if judge_key else {}
+        keys |= {JUDGE_KEY: judge_key} if judge_key else {}
         view = batches.resume(resume, keys) if resume else batches.start(request, keys)
         interrupted = _follow(home, batches, view.name, show)
         return view_batch(home, view.name), interrupted
@@ -139,7 +139,9 @@ def told_of(view: BatchView, flags: argparse.Namespace, interrupted: bool) -> An
     """What became of it, and how to go on where something is missing."""
     answer: Answer = {"name": view.name, "state": view.state, "total": view.total, "done": view.done}
     answer |= {"failed": view.failed, "left_out": view.left_out, "out": str(flags.out) if flags.out else ""}
-    answer["reasons"] = plain(view.reasons)
+    answer["reasons"] = plain(
+        {"judge" if label == JUDGE_KEY else label: reason for label, reason in view.reasons.items()}
+    )
     command = "evaluate" if view.request.kind == "evaluation" else "batch"
     rest = f" --out {flags.out}" if flags.out else ""
     again = f"python -m studio {command} --resume {view.name}{rest}"

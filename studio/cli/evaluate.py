@@ -3,15 +3,17 @@
 import argparse
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from studio.actions.answering import JUDGE
+from studio.actions.batch import word_reason
 from studio.actions.evaluation import read_report
 from studio.cli.batch import add_asking_flags, read_asking_flags, told_of, work_through
 from studio.cli.output import Answer, print_progress, show_progress
 from studio.core.batch import BatchRequest, Judge
-from studio.core.evaluation import MEASURES
+from studio.core.evaluation import JUDGE, MEASURES, USUAL_MEASURES
+from studio.core.plain_json import without_nan
 from studio.core.report import Report
 from studio.core.report_writing import report_csv, report_json, report_markdown
 from studio.errors import StudioError
@@ -19,11 +21,10 @@ from studio.stores.atomic import write_text
 from studio.stores.home import Home
 from studio.texts import say
 
-USUAL_MEASURES = ("answers", "likelihood")
 WRITERS: dict[str, Callable[[Report, str], str]] = {
-    ".csv": lambda report, _: report_csv(report),
+    ".csv": lambda report, language: report_csv(report, partial(word_reason, language=language)),
     ".json": lambda report, _: report_json(report),
-    ".md": lambda report, language: report_markdown(report, lambda key: say(key, language)),
+    ".md": lambda report, language: report_markdown(report, partial(say, language=language)),
 }
 
 
@@ -54,10 +55,14 @@ def _evaluate(home: Home, flags: argparse.Namespace) -> Answer:
         write_text(flags.out, WRITERS[flags.out.suffix](report, flags.language))
     answer = told_of(view, flags, interrupted)
     if report:
-        answer["scores"] = {
+        scores = {
             model.label: {name: round(estimate.value, 4) for name, estimate in model.estimates.items()}
             for model in report.models
         }
+        answer["scores"] = without_nan(scores)
+    if flags.progress and report and not interrupted:
+        # A step of a run: what is missing is told in the report, and the rest is scored.
+        answer.pop("error", None)
     return answer
 
 

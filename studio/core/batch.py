@@ -112,7 +112,7 @@ class BatchAnswer:
     seconds: float = 0.0
     finish_reason: str = ""
     error: Problem | None = None
-    measured: Mapping[str, float | str] = field(default_factory=dict[str, float | str])
+    measured: Mapping[str, float | str | None] = field(default_factory=dict[str, float | str | None])
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "error": problem_json(self.error) if self.error else None}

@@ -12,9 +12,12 @@ from studio.core.questions import Question
 from studio.errors import Problem
 
 # What can be measured: answers that are scored, how likely references are, choices, pairs, and a judge's points.
-MEASURES = ("answers", "likelihood", "choices", "pairs", "judge")
+JUDGE = "judge"
+MEASURES = ("answers", "likelihood", "choices", "pairs", JUDGE)
+USUAL_MEASURES = ("answers", "likelihood")
 VERDICT_LENGTH = 2000
-Measured = Mapping[str, float | str]
+# None is a number that is none: JSON has no other word for it.
+Measured = Mapping[str, float | str | None]
 
 
 def find_measure_problems(measures: Sequence[str], questions: Sequence[Question]) -> list[Problem]:
@@ -22,7 +25,7 @@ def find_measure_problems(measures: Sequence[str], questions: Sequence[Question]
     problems = [Problem("evaluate_measures", "unknown_measure", {"given": name}) for name in measures]
     problems = [problem for problem in problems if problem.values["given"] not in MEASURES]
     has: dict[str, Callable[[Question], bool]] = {
-        "answers": lambda question: bool(question.reference),
+        "answers": lambda question: bool(question.text and question.reference),
         "likelihood": lambda question: bool(question.reference),
         "choices": lambda question: find_choices(question.text, question.reference) is not None,
         "pairs": lambda question: bool(question.reference and question.rejected),
@@ -51,24 +54,29 @@ def texts_to_weigh(question: Question, measures: Sequence[str]) -> list[tuple[di
     return [(texts, with_end) for texts, with_end in ((whole, True), (letters, False)) if texts]
 
 
-def read_weights(found: Mapping[str, Likelihood]) -> dict[str, float | str]:
+def read_weights(found: Mapping[str, Likelihood]) -> dict[str, float | str | None]:
     """What is kept of the likelihoods of `texts_to_weigh`: `logprob` and `tokens` of the reference, `rejected` (its
-    log-probability), and the letter that is the likeliest as `choice`."""
-    kept: dict[str, float | str] = {}
+    log-probability), and the letter that is the likeliest as `choice`; None for what is no number."""
+    kept: dict[str, float | str | None] = {}
     if reference := found.get("reference"):
-        kept |= {"logprob": reference.logprob, "tokens": reference.tokens}
+        kept |= {"logprob": _number(reference), "tokens": reference.tokens}
     if rejected := found.get("rejected"):
-        kept["rejected"] = rejected.logprob
+        kept["rejected"] = _number(rejected)
     letters = {name.removeprefix("choice "): each for name, each in found.items() if name.startswith("choice ")}
-    if letters and not any(math.isnan(each.logprob) for each in letters.values()):
-        kept["choice"] = max(letters, key=lambda letter: letters[letter].logprob)
+    if letters:
+        broken = any(_number(each) is None for each in letters.values())
+        kept["choice"] = None if broken else max(letters, key=lambda letter: letters[letter].logprob)
     return kept
+
+
+def _number(likelihood: Likelihood) -> float | None:
+    return likelihood.logprob if math.isfinite(likelihood.logprob) else None
 
 
 def with_verdict(answer: BatchAnswer, said: str) -> BatchAnswer:
     """An answer with what a judge said of it, and its points where it gave some."""
     points = read_verdict(said)
-    verdict: dict[str, float | str] = {"verdict": said[:VERDICT_LENGTH]}
+    verdict: dict[str, float | str | None] = {"verdict": said[:VERDICT_LENGTH]}
     return replace(answer, measured={**answer.measured, **verdict, **({} if points is None else {"judge": points})})
 
 

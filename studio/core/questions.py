@@ -74,17 +74,23 @@ def messages_of(question: Question, wording: Wording) -> list[dict[str, str]]:
     return [{"role": turn.role, "content": turn.content} for turn in (*history, Turn("user", asked))]
 
 
-def question_of(number: int, row: Row) -> Question | None:
+def question_of(number: int, row: Row, *, texts: bool = False) -> Question | None:
     """The last question of a row, with what was said before and the answer that the row has for it.
 
-    None for a row that asks nothing in words alone: plain text, images, calls of tools.
+    None for a row that asks nothing in words alone: plain text, images, calls of tools. With `texts` plain text is
+    the reference of a question without words, for its likelihood.
     """
+    if texts and row.text:
+        return Question(number, "", reference=row.text)
     if row.images or row.videos or row.audios:
         return None
     turns = row.turns
     reference, rejected = ("\n".join(turn.content for turn in side) for side in (row.chosen, row.rejected))
     if turns and turns[-1].role == "assistant":
         turns, reference = turns[:-1], turns[-1].content
+    if row.desirable is False:
+        # What nobody wants to hear is nothing to come near to.
+        reference = ""
     if not turns or turns[-1].role != "user" or any(turn.role in ("tool", "function") for turn in turns):
         return None
     # A format that keeps the context apart has joined it to the question by a new line.

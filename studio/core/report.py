@@ -1,14 +1,24 @@
 """The report of an evaluation: each model's scores, compared with the first's, and every row."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
-from studio.core.answers import Choices, find_choices, find_labels, read_choice, read_label
+from studio.core.answers import (
+    Choices,
+    find_choices,
+    find_labels,
+    read_choice,
+    read_label,
+    without_thoughts,
+)
 from studio.core.batch import BatchAnswer, BatchTable, Contender, problem_json
 from studio.core.evaluation import Measured, wants_text
-from studio.core.questions import Question
+from studio.core.plain_json import without_nan
+from studio.core.questions import Question, messages_of
 from studio.core.scoring import (
     METRICS,
     TEXT_METRICS,
@@ -32,7 +42,8 @@ ORDERS = ("worse", "better", "row")
 class ModelScores:
     """How one model did: `estimates` by metric, and `differences` from the first model's, which has none.
 
-    `run` and `checkpoint` say which run of this studio it is, where it is one; `failed` answers are not scored.
+    `run` and `checkpoint` say which run of this studio it is, where it is one. `failed` answers are not scored;
+    `refused` rows could not be weighed, too long most likely; of `unjudged` answers the judge gave no points.
     """
 
     label: str
@@ -40,6 +51,8 @@ class ModelScores:
     run: str
     checkpoint: int | None
     failed: int
+    refused: int
+    unjudged: int
     estimates: Mapping[str, Estimate]
     differences: Mapping[str, Difference]
 
@@ -65,11 +78,13 @@ class ScoredRow:
 class Report:
     """The whole of an evaluation: `labels` is the set of labels that the references are, where they are one.
 
-    `tokenizer` is the one in which BLEU counts; times are Unix seconds.
+    `asked` tells the same questions, put in the same words, from others. `tokenizer` is the one in which BLEU
+    counts; times are Unix seconds.
     """
 
     name: str
     dataset: str
+    asked: str
     created_at: float
     measures: tuple[str, ...]
     labels: tuple[str, ...]
@@ -98,9 +113,10 @@ class Report:
             {**row.question.to_json(), "answers": {label: asdict(answer) for label, answer in row.answers.items()}}
             for row in self.rows
         ]
-        return {
+        told = {
             "name": self.name,
             "dataset": self.dataset,
+            "asked": self.asked,
             "created_at": self.created_at,
             "measures": list(self.measures),
             "labels": list(self.labels),
@@ -110,6 +126,8 @@ class Report:
             # How many there were is asked more often than what they said.
             "rows": len(rows),
         }
+        # What is no number is null in the file.
+        return cast("dict[str, Any]", without_nan(told))
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "Report":
@@ -124,6 +142,7 @@ class Report:
         return cls(
             stored["name"],
             stored["dataset"],
+            stored["asked"],
             stored["created_at"],
             tuple(stored["measures"]),
             tuple(stored["labels"]),
@@ -134,10 +153,15 @@ class Report:
 
 
 def read_model_scores(stored: Mapping[str, Any]) -> ModelScores:
-    estimates = {name: Estimate(**estimate) for name, estimate in stored["estimates"].items()}
-    differences = {name: Difference(**difference) for name, difference in stored["differences"].items()}
+    """The scores of a model as they are kept. Raises KeyError and TypeError for what is none."""
+    estimates = {name: Estimate(**_with_nan(found)) for name, found in stored["estimates"].items()}
+    differences = {name: Difference(**_with_nan(found)) for name, found in stored["differences"].items()}
     kept: dict[str, Any] = {**stored, "estimates": estimates, "differences": differences}
     return ModelScores(**kept)
+
+
+def _with_nan(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: math.nan if value is None else value for name, value in stored.items()}
 
 
 def make_report(
@@ -168,6 +192,9 @@ def make_report(
             if (answer := table.answers.get((question.number, contender.label))) and not answer.error
         }
     first = scored[contenders[0][0].label]
+    answers_by: dict[str, list[BatchAnswer]] = {label: [] for label in table.labels}
+    for (_, label), answer in table.answers.items():
+        answers_by[label].append(answer)
     models = tuple(
         ModelScores(
             contender.label,
@@ -175,6 +202,8 @@ def make_report(
             run,
             checkpoint,
             sum(1 for question in table.questions if _failed(table, question, contender.label)),
+            sum(1 for answer in answers_by[contender.label] if "refused" in answer.measured),
+            sum(1 for answer in answers_by[contender.label] if _is_unjudged(answer)),
             summarise(list(scored[contender.label].values())),
             compare(first, scored[contender.label]) if place else {},
         )
@@ -191,7 +220,13 @@ def make_report(
         )
         for question in table.questions
     )
-    return Report(name, dataset, created_at, tuple(measures), labels, tokenizer, models, rows)
+    return Report(name, dataset, identify(table), created_at, tuple(measures), labels, tokenizer, models, rows)
+
+
+def identify(table: BatchTable) -> str:
+    """What tells the same questions, put in the same words, from others."""
+    asked = [(each.number, each.reference, messages_of(each, table.wording)) for each in table.questions]
+    return hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def sort_rows(report: Report, label: str, metric: str, order: str) -> list[ScoredRow]:
@@ -229,6 +264,10 @@ def is_gain(metric: str, change: float) -> bool:
     return change > 0 if METRICS[metric].higher_is_better else change < 0
 
 
+def _is_number(score: float | None) -> bool:
+    return score is not None and math.isfinite(score)
+
+
 def _failed(table: BatchTable, question: Question, label: str) -> bool:
     answer = table.answers.get((question.number, label))
     return answer is None or answer.error is not None
@@ -244,30 +283,39 @@ def _measure(
 ) -> RowMeasures:
     measured = answer.measured
     row = RowMeasures()
-    if "answers" in measures and question.reference:
-        score = score_text(answer.text, question.reference, tokenizer)
-        row = replace(row, answer=answer.text, reference=question.reference, score=score)
+    if "answers" in measures and question.text and question.reference:
+        # What a model thinks aloud is not its answer.
+        said, reference = without_thoughts(answer.text), without_thoughts(question.reference)
+        row = replace(row, answer=said, reference=reference, score=score_text(said, reference, tokenizer))
         if labels:
             label = read_label(answer.text, labels)
             row = replace(row, label=label, true_label=read_label(question.reference, labels))
     logprob = _number(measured, "logprob")
     if "likelihood" in measures and logprob is not None:
-        row = replace(row, nll=-logprob, tokens=int(measured["tokens"]))
+        row = replace(row, nll=-logprob, tokens=int(measured["tokens"] or 0))
     rejected = _number(measured, "rejected")
     if logprob is not None and rejected is not None:
         row = replace(row, pair_margin=logprob - rejected)
     if choices:
         # A server that tells no likelihoods has said what it picks, where it was asked for answers.
-        said = str(measured["choice"]) if "choice" in measured else None
-        if said is not None or wants_text(measures):
-            said = said or read_choice(answer.text, choices.letters)
-            row = replace(row, choice_right=said == choices.right)
+        if "choice" in measured:
+            picked = measured["choice"]
+            row = replace(row, choice_right=math.nan if picked is None else picked == choices.right)
+        elif wants_text(measures):
+            row = replace(row, choice_right=read_choice(answer.text, choices.letters) == choices.right)
     return replace(row, judge=_number(measured, "judge"))
 
 
 def _number(measured: Measured, name: str) -> float | None:
-    value = measured.get(name)
-    return None if value is None else float(value)
+    """What was measured, NaN for what is no number; None where it was not."""
+    if name not in measured:
+        return None
+    value = measured[name]
+    return math.nan if value is None else float(value)
+
+
+def _is_unjudged(answer: BatchAnswer) -> bool:
+    return "verdict" in answer.measured and "judge" not in answer.measured
 
 
 def _scored(answer: BatchAnswer, row: RowMeasures | None) -> ScoredAnswer:
@@ -283,7 +331,9 @@ def _scored(answer: BatchAnswer, row: RowMeasures | None) -> ScoredAnswer:
     if row.choice_right is not None:
         scores["choice_accuracy"] = 100.0 * row.choice_right
     if row.pair_margin is not None:
-        scores |= {"preference_accuracy": 100.0 * (row.pair_margin > 0), "margin": row.pair_margin}
+        scores["margin"] = row.pair_margin
+        if not math.isnan(row.pair_margin):
+            scores["preference_accuracy"] = 100.0 * (row.pair_margin > 0)
     if row.judge is not None:
         scores["judge"] = row.judge
-    return ScoredAnswer(answer.text, {name: scores[name] for name in ROW_METRICS if name in scores})
+    return ScoredAnswer(answer.text, {name: scores[name] for name in ROW_METRICS if _is_number(scores.get(name))})

@@ -6,14 +6,17 @@ import json
 import math
 from collections.abc import Callable, Mapping
 
-from studio.core.plain_json import without_nan
+from studio.core.batch import read_problem
 from studio.core.report import Report, change_of, is_gain, score_of, sort_rows
 from studio.core.scoring import METRICS
+from studio.errors import Problem
 
 # Digits behind the point, by unit.
 DIGITS: Mapping[str, int] = {"percent": 1, "points": 1, "nats": 3, "": 2}
 # A Markdown page is read, and not paged through.
 TOLD_ROWS = 20
+# Says a key, with its values, in the reader's language.
+Word = Callable[..., str]
 
 
 def format_value(metric: str, value: float) -> str:
@@ -28,8 +31,11 @@ def format_change(metric: str, value: float) -> str:
     return f"{value:+,.{DIGITS[METRICS[metric].unit]}f}".replace("-", "−")
 
 
-def report_csv(report: Report) -> str:
-    """A line a question: each model's answer, and its scores; the cells are what was said, to the letter."""
+def report_csv(report: Report, word: Callable[[Problem], str]) -> str:
+    """A line a question: each model's answer, its scores, and in the last column what went wrong, in words.
+
+    The cells are what was said, to the letter.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     labels = [model.label for model in report.models]
@@ -38,26 +44,27 @@ def report_csv(report: Report) -> str:
         for label in labels
     }
     heads = [head for label in labels for head in (label, *(f"{label}: {name}" for name in metrics[label]))]
-    writer.writerow(["row", "question", "context", "reference", *heads])
+    writer.writerow(["row", "question", "context", "reference", *heads, "errors"])
     for row in report.rows:
         question = row.question
+        errors: list[str] = []
         cells: list[object] = [question.number, question.text, question.context, question.reference]
         for label in labels:
             answer = row.answers.get(label)
-            cells += [
-                answer.text if answer else "",
-                *(_plain(score_of(row, label, name)) for name in metrics[label]),
-            ]
-        writer.writerow(cells)
+            scores = [_plain(score_of(row, label, name)) for name in metrics[label]]
+            cells += [answer.text if answer else "", *scores]
+            if answer and answer.error:
+                errors.append(f"{label}: {word(read_problem(answer.error))}")
+        writer.writerow([*cells, "\n".join(errors)])
     return text.getvalue()
 
 
 def report_json(report: Report) -> str:
     """All that is known; what is no number is null."""
-    return json.dumps(without_nan(report.to_json()), ensure_ascii=False, indent=1, allow_nan=False)
+    return json.dumps(report.to_json(), ensure_ascii=False, indent=1, allow_nan=False)
 
 
-def report_markdown(report: Report, word: Callable[[str], str]) -> str:
+def report_markdown(report: Report, word: Word) -> str:
     """The scores as a table, and the rows that changed most; `word` says a key in the reader's language."""
     first, *others = report.models
     heads = [word("evaluate.metric"), first.label]
@@ -81,11 +88,22 @@ def report_markdown(report: Report, word: Callable[[str], str]) -> str:
             elif place:
                 cells.append("–")
         lines.append(_line(cells))
+    lines += ["", *(f"- {told}" for told in _missing(report, word))]
     lines += _changed_rows(report, word)
     return "\n".join(lines) + "\n"
 
 
-def _changed_rows(report: Report, word: Callable[[str], str]) -> list[str]:
+def _missing(report: Report, word: Word) -> list[str]:
+    """What the numbers do not rest on."""
+    return [
+        word(f"evaluate.{what}", label=model.label, count=f"{count:,}")
+        for model in report.models
+        for what, count in (("failed", model.failed), ("refused", model.refused), ("unjudged", model.unjudged))
+        if count
+    ]
+
+
+def _changed_rows(report: Report, word: Word) -> list[str]:
     metric = report.telling
     if not metric or len(report.models) < 2:
         return []

@@ -67,7 +67,7 @@ class RowMeasures:
     true_label: str | None = None
     nll: float | None = None
     tokens: int | None = None
-    choice_right: bool | None = None
+    choice_right: bool | float | None = None
     pair_margin: float | None = None
     judge: float | None = None
 
@@ -168,7 +168,7 @@ def _table(rows: Sequence[Sequence[float | None]]) -> Numbers:
     return np.array(rows, dtype=np.float64)
 
 
-def _percent(right: bool | None) -> float | None:
+def _percent(right: bool | float | None) -> float | None:
     return None if right is None else 100.0 * right
 
 

@@ -91,11 +91,12 @@ class RowEncoder:
     def last_answer(self, messages: Sequence[Mapping[str, Any]], answer: str) -> tuple[list[int], int]:
         """The tokens of a conversation with its answer as SFT feeds them, and where what counts of it begins.
 
-        The end that the model has to say belongs to the answer. Raises StudioError for what the engine skips.
+        Without a conversation the answer is a text, as pre-training feeds it. The end that the model has to say
+        belongs to the answer. Raises StudioError for what the engine skips.
         """
         said = [{"role": str(turn["role"]), "content": str(turn.get("content") or "")} for turn in messages]
         row = {"messages": [*said, {"role": "assistant", "content": answer}]}
-        sequence = self._sequence(row, "SFT", NO_LIMIT)
+        sequence = self._sequence(row, "SFT" if said else "PT", NO_LIMIT)
         labels = [int(label) for label in _labels(sequence)] if sequence is not None else []
         if sequence is None or all(label == IGNORED for label in labels):
             raise StudioError("not_trainable", "messages")

@@ -180,12 +180,15 @@ class TokenizeRequest(BaseModel):
 
 
 class LikelihoodRequest(BaseModel):
-    """`POST /likelihood`: how likely answers to a conversation are, each as SFT would feed it. Ours alone."""
+    """`POST /likelihood`: how likely answers to a conversation are, each as SFT would feed it. Ours alone.
+
+    Without messages the answers are plain text, as pre-training would feed it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     model: str = ""
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: list[Message]
     answers: Annotated[list[str], Field(min_length=1, max_length=ANSWERS_LIMIT)]
     # A letter that a longer answer begins with is judged without the end that would have to follow it.
     with_end: bool = True

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from studio.actions.answering import JUDGE_KEY
 from studio.actions.batch import BatchView, read_table, view_batch, word_reason
 from studio.core.batch import BatchAnswer, BatchTable
 from studio.core.questions import Question
@@ -79,7 +80,8 @@ def _notes(view: BatchView, language: str) -> str:
         told += notice(say("batch.interrupted", language))
     for label, reason in view.reasons.items():
         worded = word_reason(reason, language)
-        told += notice(say("batch.gave_up", language, label=label, reason=worded) if label else worded, "bad")
+        name = say("evaluate.the_judge", language) if label == JUDGE_KEY else label
+        told += notice(say("batch.gave_up", language, label=name, reason=worded) if name else worded, "bad")
     if view.failed and not view.is_active:
         told += notice(say("batch.failed", language, count=f"{view.failed:,}"))
     if view.left_out:

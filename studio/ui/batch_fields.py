@@ -110,10 +110,14 @@ def read_fields(home: Home, fields: Fields, values: Values) -> tuple[BatchReques
     return request, keys
 
 
-def field_choices(home: Home, dataset: str | None, models: list[str] | None) -> tuple[Any, Any]:
-    """The lists of datasets and models as they are now; what is picked and still there is left alone."""
-    # Plain text asks nothing.
-    datasets = [found.name for found in list_datasets(home) if found.format != "text"]
+def field_choices(
+    home: Home, dataset: str | None, models: list[str] | None, *, texts: bool = False
+) -> tuple[Any, Any]:
+    """The lists of datasets and models as they are now; what is picked and still there is left alone.
+
+    Plain text asks nothing; where its likelihood can be measured, `texts` has it listed, too.
+    """
+    datasets = [found.name for found in list_datasets(home) if texts or found.format != "text"]
     found = [(choice.label, choice.path) for choice in (*list_models(home), *list_adapters(home))]
     paths = {path for _, path in found}
     kept = [path for path in models or [] if path in paths]

@@ -167,8 +167,9 @@ def _untold(report: Report, language: str) -> str:
         if lacking and model.estimates:
             names = ", ".join(say(f"metric.{name}", language) for name in lacking)
             told += notice(say("evaluate.untold", language, label=model.label, metrics=names))
-        if model.failed:
-            told += notice(say("evaluate.failed", language, label=model.label, count=f"{model.failed:,}"))
+        for what in ("failed", "refused", "unjudged"):
+            if count := getattr(model, what):
+                told += notice(say(f"evaluate.{what}", language, label=model.label, count=f"{count:,}"))
     return told
 
 

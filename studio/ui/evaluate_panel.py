@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from studio.actions.answering import JUDGE
+from studio.actions.answering import JUDGE_KEY
 from studio.core.batch import BatchRequest, Judge
-from studio.core.evaluation import MEASURES
+from studio.core.evaluation import JUDGE, MEASURES, USUAL_MEASURES
 from studio.errors import Problem, RequestRefused
 from studio.texts import say
 from studio.ui.batch_fields import FieldMaker, Fields, Values, field_choices, read_fields
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from studio.ui.page import StudioParts
 
 KIND = "evaluation"
-USUAL_MEASURES = ("answers", "likelihood")
 
 
 def build_evaluate_panel(
@@ -37,12 +36,12 @@ def build_evaluate_panel(
     opened = [page.load, *(tab.select for tab in tabs)]
     gr.on(
         opened,
-        lambda dataset, models: field_choices(parts.home, dataset, models),
+        lambda dataset, models: field_choices(parts.home, dataset, models, texts=True),
         [fields["dataset"], fields["models"]],
         [fields["dataset"], fields["models"]],
         show_progress="hidden",
     )
-    wire_batch_list(parts, language, listed, opened, {"": fields["key"], JUDGE: fields["judge_key"]})
+    wire_batch_list(parts, language, listed, opened, {"": fields["key"], JUDGE_KEY: fields["judge_key"]})
     # One that was edited is somebody's own; the other language's would take its place.
     language.change(
         lambda given, spoken: say("evaluate.rubric", spoken) if given in _rubrics() else gr.skip(),
@@ -115,7 +114,7 @@ def _read(parts: "StudioParts", fields: Fields, values: Values) -> tuple[BatchRe
         judge = Judge(address, values[fields["judge_model"]].strip(), values[fields["rubric"]])
         measures = (*measures, JUDGE)
         key = values[fields["judge_key"]].strip()
-        keys = {**keys, JUDGE: key} if key else keys
+        keys = {**keys, JUDGE_KEY: key} if key else keys
     if not measures:
         # Without one it would be a batch.
         raise RequestRefused([Problem("evaluate_measures", "no_measure")])

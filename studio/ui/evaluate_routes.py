@@ -1,11 +1,13 @@
 """The routes of evaluations and probes: one that is followed while it lives, and its results to keep."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
+from studio.actions.batch import word_reason
 from studio.actions.evaluation import read_report
 from studio.core.report import Report
 from studio.core.report_writing import report_csv, report_json, report_markdown
@@ -17,14 +19,19 @@ from studio.ui.evaluation_page import write_evaluation_page
 from studio.ui.probes_card import show_probes
 from studio.ui.tagged import Language, Shared, kept_file, tagged
 
+
+def _csv(report: Report, language: Language) -> bytes:
+    # Spreadsheets know by its mark that it is UTF-8.
+    return report_csv(report, partial(word_reason, language=language)).encode("utf-8-sig")
+
+
 # By what a file's name ends in: what it is, and who writes it.
 WRITERS: dict[str, tuple[str, Callable[[Report, Language], bytes]]] = {
-    # Spreadsheets know by its mark that it is UTF-8.
-    "csv": ("text/csv; charset=utf-8", lambda report, _: report_csv(report).encode("utf-8-sig")),
+    "csv": ("text/csv; charset=utf-8", _csv),
     "json": ("application/json", lambda report, _: report_json(report).encode()),
     "md": (
         "text/markdown; charset=utf-8",
-        lambda report, language: report_markdown(report, lambda key: say(key, language)).encode(),
+        lambda report, language: report_markdown(report, partial(say, language=language)).encode(),
     ),
     "html": (
         "text/html; charset=utf-8",

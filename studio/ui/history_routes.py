@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from studio.actions.evaluation import compare_scores
+from studio.actions.evaluation import Asked, compare_scores
 from studio.actions.history import (
     compare_runs,
     empty_trash,
@@ -32,7 +32,7 @@ from studio.ui.words import attempt, field_label, notice
 # As many as a sweep has; as many columns as a table can hold; and as many curves as a person can tell apart.
 MOST_COMPARED = 200
 MOST_COLUMNS = 12
-Scores = Mapping[tuple[str, str], Sequence[Estimate | None]]
+Scores = Mapping[tuple[Asked, str], Sequence[Estimate | None]]
 
 
 class Change(BaseModel):
@@ -88,8 +88,8 @@ def build_history_routes(home: Home) -> APIRouter:
             say(f"history.{name}", language): [getattr(summary, name) for summary in summaries]
             for name in ("best_loss", "loss", "elapsed_s")
         }
-        for (dataset, metric), found in scores.items():
-            name = f"{say(f'metric.{metric}', language)} · {dataset}"
+        for (asked, metric), found in scores.items():
+            name = f"{say(f'metric.{metric}', language)} · {asked.dataset} ({asked.rows:,})"
             results[name] = [estimate.value if estimate else None for estimate in found]
         told: dict[str, Any] = {
             "table": _table(summaries[:MOST_COLUMNS], differences, scores, language),
@@ -123,11 +123,11 @@ def _table(summaries: list[RunSummary], differences: list[Difference], scores: S
 
 def _score_lines(scores: Scores, columns: int, language: str) -> str:
     """The newest scores of each run, dataset by dataset, with their intervals."""
-    lines, before = "", ""
-    for (dataset, metric), found in sorted(scores.items(), key=lambda item: item[0][0]):
-        if dataset != before:
-            before = dataset
-            told = html.escape(say("history.kind.scores", language, dataset=dataset))
+    lines, before = "", None
+    for (asked, metric), found in sorted(scores.items(), key=lambda item: (item[0][0].dataset, item[0][0].key)):
+        if asked != before:
+            before = asked
+            told = html.escape(say("history.kind.scores", language, dataset=asked.dataset, rows=f"{asked.rows:,}"))
             lines += f'<tr class="kind"><th colspan="{columns + 1}">{told}</th></tr>'
         cells = "".join(f"<td>{_say_estimate(metric, estimate)}</td>" for estimate in found[:columns])
         lines += f"<tr><th>{html.escape(say(f'metric.{metric}', language))}</th>{cells}</tr>"

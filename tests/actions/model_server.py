@@ -18,7 +18,8 @@ class ModelServer:
     - `refuse` is refused; `break` is broken off; `forbid` is answered by 401;
     - `slow` is answered piece by piece for ever; `silent` is answered by nothing at all.
 
-    With `weighs` it tells likelihoods as our own server does: one nat a letter, in one token each.
+    With `weighs` it tells likelihoods as our own server does: one nat a letter, in one token each,
+    and refuses the answer `too long`.
     """
 
     asked: list[str] = field(default_factory=list)
@@ -30,6 +31,7 @@ class ModelServer:
     let_go: threading.Event = field(default_factory=threading.Event)
     kinder: bool = False
     weighs: bool = False
+    weighed: list[tuple[list[Any], list[str]]] = field(default_factory=list)
 
 
 @contextmanager
@@ -46,6 +48,10 @@ def serve() -> Iterator[ModelServer]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if self.path == "/likelihood":
+                told.weighed.append((body["messages"], body["answers"]))
+                if "too long" in body["answers"]:
+                    self._send(400, {"error": {"message": "This model's context is 1 token."}})
+                    return
                 found = [{"logprob": -len(answer), "tokens": len(answer)} for answer in body["answers"]]
                 self._send(
                     200 if told.weighs else 404, {"answers": found} if told.weighs else {"detail": "Not Found"}

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from studio.actions.answering import JUDGE_KEY
 from studio.actions.batch import cancel_batch, list_batches, name_batches, read_table, view_batch
 from studio.actions.batches import Batches
 from studio.actions.chat import ChatModels
-from studio.actions.evaluation import compare_scores, list_run_scores, read_report, run_of
+from studio.actions.evaluation import Asked, compare_scores, list_run_scores, read_report, run_of
 from studio.cli import main
 from studio.core.batch import BatchRequest, Contender, Judge
-from studio.errors import RequestRefused
+from studio.core.questions import Question, question_of
+from studio.core.rows import Row, Turn
+from studio.errors import RequestRefused, StoreFailed
 from studio.jobs.launch import free_port
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
@@ -100,11 +103,11 @@ def test_a_server_that_tells_no_likelihoods_is_scored_by_its_answers(
 def test_a_judge_gives_points_with_its_own_key(home: Home, batches: Batches, server: ModelServer) -> None:
     judge = Judge(server.address, "j", RUBRIC)
     request = asking(server, "one\t\t7", "two\t\tno points", measures=("judge",), judge=judge)
-    view = batches.wait(batches.start(request, {"judge": KEY}).name, WAIT_S)
+    view = batches.wait(batches.start(request, {JUDGE_KEY: KEY, "judge": "of-a-model"}).name, WAIT_S)
     assert (view.state, view.done, view.total) == ("finished", 4, 4)
     # What is judged is the answer; the key of the judge reached the judge, and is written nowhere.
     assert server.asked[2:] == ["re: one: Score: 7", "re: two: Score: no points"]
-    assert KEY in server.keys
+    assert server.keys == {"none", KEY}
     assert not any(KEY in path.read_text() for path in (home.batches / "e").iterdir() if path.is_file())
     report = read_report(home, "e")
     assert report is not None
@@ -134,7 +137,7 @@ def test_a_judge_that_is_not_there_leaves_the_other_scores(
     rows = [f"{number}\t\tre: {number}" for number in range(4)]
     request = asking(server, *rows, measures=("answers", "judge"), judge=judge)
     view = batches.wait(batches.start(request).name, WAIT_S)
-    assert (view.state, view.reasons["judge"].code) == ("incomplete", "endpoint_unreachable")
+    assert (view.state, view.reasons[JUDGE_KEY].code) == ("incomplete", "endpoint_unreachable")
     report = read_report(home, "e")
     assert report is not None
     assert report.models[0].estimates["exact"].value == 100
@@ -151,6 +154,46 @@ def test_one_that_is_cancelled_has_the_scores_of_what_was_answered(
     report = read_report(home, "e")
     assert report is not None
     assert (report.models[0].estimates["exact"].rows, report.models[0].failed) == (1, 1)
+
+
+def test_a_reference_that_cannot_be_weighed_costs_only_its_likelihood(
+    home: Home, batches: Batches, server: ModelServer
+) -> None:
+    server.weighs = True
+    request = asking(server, "one\t\ttoo long", "two\t\tre: two", measures=("answers", "likelihood"))
+    view = batches.wait(batches.start(request).name, WAIT_S)
+    assert (view.state, view.failed) == ("finished", 0)
+    report = read_report(home, "e")
+    assert report is not None
+    assert (report.models[0].refused, report.models[0].estimates["loss"].rows) == (1, 1)
+    assert report.models[0].estimates["exact"].rows == 2
+
+
+def test_one_whose_scores_could_not_be_kept_goes_on_with_scoring(
+    home: Home, batches: Batches, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreFailed("disk_full", path="report.json", reason="full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("studio.actions.batches.keep_report", full)
+        view = batches.wait(batches.start(asking(server, "one\t\tx")).name, WAIT_S)
+    assert (view.state, view.can_resume, view.reasons[""].code) == ("incomplete", True, "disk_full")
+    assert batches.wait(batches.resume("e").name, WAIT_S).state == "finished"
+    assert server.asked == ["one"]
+
+
+def test_a_text_is_weighed_and_never_asked(home: Home, batches: Batches, server: ModelServer) -> None:
+    server.weighs = True
+    request = asking(server, measures=("likelihood",), dataset="plain", pasted="")
+    batches.wait(batches.start(request).name, WAIT_S)
+    assert (server.asked, server.weighed) == ([], [([], ["一段文字。"])])
+    assert codes(batches, replace(request, name="f", measures=("answers",))) == ["batch_no_questions"]
+
+
+def test_what_nobody_wants_to_hear_is_no_reference() -> None:
+    row = Row(turns=(Turn("user", "q"), Turn("assistant", "bad")), desirable=False)
+    assert question_of(1, row) == Question(1, "q")
 
 
 def test_bad_input_starts_nothing(batches: Batches, server: ModelServer) -> None:
@@ -232,12 +275,13 @@ def test_a_server_elsewhere_is_no_run_whatever_it_is_called(home: Home) -> None:
 
 
 def stored(
-    name: str, created_at: float, run: str, value: float, checkpoint: int | None = None
+    name: str, created_at: float, run: str, value: float, checkpoint: int | None = None, asked: str = "a"
 ) -> dict[str, object]:
     estimate = {"value": value, "low": value, "high": value, "rows": 3, "broken_rows": 0, "detail": ""}
-    model = {"label": "x", "model": "x", "run": run, "checkpoint": checkpoint, "failed": 0}
-    model |= {"estimates": {"f1": estimate}, "differences": {}}
-    return {"name": name, "dataset": "d", "created_at": created_at, "models": [model]}
+    model = {"label": "x", "model": "x", "run": run, "checkpoint": checkpoint, "failed": 0, "refused": 0}
+    model |= {"unjudged": 0, "estimates": {"f1": estimate}, "differences": {}}
+    told = {"name": name, "dataset": "d", "rows": 3, "asked": asked, "created_at": created_at}
+    return {**told, "models": [model]}
 
 
 def test_the_newest_scores_of_what_runs_became_are_compared(home: Home) -> None:
@@ -249,11 +293,24 @@ def test_the_newest_scores_of_what_runs_became_are_compared(home: Home) -> None:
     write_json_in(folder / "checkpoint.json", stored("checkpoint", 3.0, "m/full/a", 30.0, 5))
     write_json_in(folder / "others.json", stored("others", 4.0, "m/full/c", 40.0))
     assert [scores.evaluation for scores in list_run_scores(home, "a")] == ["checkpoint", "new", "old"]
+    write_json_in(folder / "foreign.json", [1])
+    (folder / "torn.json").write_text('{"models": [')
     found = compare_scores(home, ["a", "b"])
-    assert list(found) == [("d", "f1")]
-    first, second = found["d", "f1"]
+    assert list(found) == [(Asked("d", 3, "a"), "f1")]
+    first, second = found[Asked("d", 3, "a"), "f1"]
     assert first is not None
     assert (first.value, second) == (20, None)
+
+
+def test_scores_of_other_rows_are_not_set_beside_each_other(home: Home) -> None:
+    for name, asked in (("a", "many"), ("b", "few")):
+        folder = RunPaths(make_run(home, name)).evaluations
+        write_json_in(folder / "e.json", stored("e", 1.0, f"m/full/{name}", 10.0, asked=asked))
+    found = compare_scores(home, ["a", "b"])
+    assert {asked.key: [each and each.value for each in row] for (asked, _), row in found.items()} == {
+        "many": [10, None],
+        "few": [None, 10],
+    }
 
 
 # On the command line.

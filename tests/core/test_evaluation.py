@@ -14,8 +14,8 @@ from studio.core.evaluation import (
     texts_to_weigh,
     with_verdict,
 )
-from studio.core.questions import Question
-from studio.core.report import Report, change_of, is_gain, make_report, sort_rows
+from studio.core.questions import Question, Wording
+from studio.core.report import Report, change_of, identify, is_gain, make_report, sort_rows
 from studio.core.report_writing import report_csv, report_json, report_markdown
 from studio.errors import Problem
 
@@ -23,7 +23,7 @@ ASKED = Question(1, "Fever?\nA. rest\nB. run", reference="A")
 PAIR = Question(2, "Cold?", reference="tea", rejected="ice")
 
 
-def answer(question: int, label: str, text: str = "", **measured: float | str) -> BatchAnswer:
+def answer(question: int, label: str, text: str = "", **measured: float | str | None) -> BatchAnswer:
     return BatchAnswer(question, label, text, measured=measured)
 
 
@@ -36,6 +36,10 @@ def report(
     table = BatchTable(questions, labels, {(each.question, each.label): each for each in answers})
     contenders = [(Contender(label, label), f"m/full/{label}" if label != "base" else "", None) for label in labels]
     return make_report("e", "d", 1.0, measures or ("answers",), contenders, table)
+
+
+def key_alone(key: str, **_: str) -> str:
+    return key
 
 
 # What is asked of a model.
@@ -61,7 +65,7 @@ def test_the_likeliest_letter_is_the_choice() -> None:
 
 def test_letters_of_a_broken_model_are_no_choice() -> None:
     found = {"choice A": Likelihood(math.nan, 1), "choice B": Likelihood(-1.0, 1)}
-    assert read_weights(found) == {}
+    assert read_weights(found) == {"choice": None}
 
 
 def test_what_the_rows_have_nothing_for_is_told_before_the_start() -> None:
@@ -126,6 +130,32 @@ def test_a_choice_that_nobody_was_asked_for_is_not_counted_as_wrong() -> None:
     assert made.models[0].estimates == {}
 
 
+def test_choices_whose_likelihoods_are_no_numbers_do_not_flatter() -> None:
+    answers = [answer(1, "base", choice="A"), answer(3, "base", choice=None)]
+    made = report([ASKED, Question(3, ASKED.text, reference="A")], answers, "choices", labels=("base",))
+    assert made.models[0].estimates["choice_accuracy"].broken_rows == 1
+    assert made.rows[1].answers["base"].scores == {}
+
+
+def test_a_margin_that_is_no_number_prefers_nothing() -> None:
+    made = report([PAIR], [answer(2, "base", logprob=-1.0, tokens=1, rejected=None)], "pairs", labels=("base",))
+    assert made.models[0].estimates["preference_accuracy"].broken_rows == 1
+    assert made.rows[0].answers["base"].scores == {}
+
+
+def test_what_a_model_thinks_aloud_is_not_its_answer() -> None:
+    made = report([PAIR], [answer(2, "base", "<think>ice?</think>tea")], labels=("base",))
+    assert made.models[0].estimates["exact"].value == 100
+
+
+def test_the_same_rows_in_other_words_are_others() -> None:
+    table = BatchTable([PAIR], ["base"], {})
+    asked = identify(table)
+    assert identify(BatchTable([PAIR], ["tuned"], {})) == asked
+    assert identify(BatchTable([PAIR], ["base"], {}, Wording("Say: {question}"))) != asked
+    assert identify(BatchTable([ASKED], ["base"], {})) != asked
+
+
 def test_labels_are_recognised_and_counted() -> None:
     questions = [
         Question(number, f"q{number}", reference="urgent" if number % 2 else "can wait") for number in range(8)
@@ -138,7 +168,7 @@ def test_labels_are_recognised_and_counted() -> None:
 
 
 def test_a_broken_loss_is_told_and_not_averaged_away() -> None:
-    answers = [answer(1, "base", logprob=math.nan, tokens=1), answer(2, "base", logprob=-1.0, tokens=1)]
+    answers = [answer(1, "base", logprob=None, tokens=1), answer(2, "base", logprob=-1.0, tokens=1)]
     estimate = report([ASKED, PAIR], answers, "likelihood", labels=("base",)).models[0].estimates["loss"]
     assert estimate.broken_rows == 1
     assert math.isnan(estimate.value)
@@ -194,21 +224,28 @@ def test_a_report_is_read_as_it_was_written() -> None:
 
 
 def test_json_holds_no_nan() -> None:
-    made = report([ASKED], [answer(1, "base", logprob=math.nan, tokens=1)], "likelihood", labels=("base",))
+    made = report([ASKED], [answer(1, "base", logprob=None, tokens=1)], "likelihood", labels=("base",))
     stored = json.loads(report_json(made))
     assert stored["models"][0]["estimates"]["loss"]["value"] is None
 
 
 def test_csv_has_a_column_for_each_answer_and_each_score() -> None:
-    head, first, *_ = report_csv(changed_rows()).splitlines()
+    head, first, *_ = report_csv(changed_rows(), str).splitlines()
     assert head.startswith("row,question,context,reference,base,base: exact,base: f1")
     assert first.startswith("1,q1,,drink hot tea,drink hot tea,100,100")
+
+
+def test_what_failed_stands_in_a_column_of_its_own_and_is_told() -> None:
+    failed = BatchAnswer(1, "tuned", error=Problem("", "endpoint_silent"))
+    made = report([PAIR], [answer(2, "base", "tea"), BatchAnswer(2, "tuned", error=failed.error)])
+    assert report_csv(made, lambda problem: problem.code).splitlines()[1].endswith(",tuned: endpoint_silent")
+    assert "evaluate.failed" in report_markdown(made, key_alone)
 
 
 def test_markdown_tells_the_scores_and_what_got_worse_in_cells_that_hold() -> None:
     questions = [Question(1, "a|b\nc", reference="drink tea")]
     answers = [answer(1, "base", "drink tea"), answer(1, "tuned", "no")]
-    text = report_markdown(report(questions, answers), lambda key: key)
+    text = report_markdown(report(questions, answers), key_alone)
     assert (
         "| metric.f1 | 100.0 [100.0 – 100.0] | 0.0 [0.0 – 0.0] | −100.0 [−100.0 … −100.0] (evaluate.open) |" in text
     )
