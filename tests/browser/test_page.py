@@ -197,7 +197,7 @@ def test_visualdl_opens_with_one_click(page: Page, studio: Studio) -> None:
 def test_nothing_is_wider_than_a_phone(page: Page, studio: Studio, theme: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{studio.address}?__theme={theme}")
-    for tab in ("train", "history", "chat", "export", "dataset"):
+    for tab in ("train", "history", "chat", "evaluate", "export", "serve", "dataset"):
         open_tab(page, tab)
         page.wait_for_timeout(800)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
