@@ -20,11 +20,13 @@ check: $(DEV_STAMP)
 	@scripts/check
 
 fast: $(DEV_STAMP)
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2
 
+# Engines work side by side, a file of tests each; a browser has the machine to itself.
 slow: $(DEV_STAMP)
 	@scripts/chromium
-	@$(BIN)/python -m pytest -q -m "slow or browser" --durations=15
+	@$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile --durations=15
+	@$(BIN)/python -m pytest -q -m browser --durations=15
 
 setup: $(RUN_STAMP)
 setup-dev: $(DEV_STAMP)
