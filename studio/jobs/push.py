@@ -6,9 +6,11 @@ The token comes in a variable of this process, is taken out of it at once, and i
 import importlib
 import json
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,8 +23,9 @@ from studio.stores.models import shipped_files
 
 TOKEN_VARIABLE = "STUDIO_HUB_SECRET"
 MESSAGE = "Upload by PaddlePaddle fine-tuning studio"
-# What an SDK says of a repository that is there already.
-EXISTS = ("already", "exist", "已存在", "已经存在")
+# What AI Studio's SDK says of a repository that is there already.
+EXISTS = re.compile(r"already (exist|created)|已存在|已经存在")
+WEIGHTS = (".safetensors", ".safetensors.index.json")
 REASON_LENGTH = 300
 
 
@@ -52,7 +55,10 @@ def push_huggingface(model: Path, repository: str, private: bool, token: str, pr
     hub: Any = importlib.import_module("huggingface_hub")
     api = hub.HfApi(token=token)
     url = str(api.create_repo(repository, private=private, repo_type="model", exist_ok=True))
-    operations: list[Any] = []
+    found = api.model_info(repository)
+    _refuse_public(private, found.private)
+    old = _old_weights(model, [sibling.rfilename for sibling in found.siblings or ()])
+    operations: list[Any] = [hub.CommitOperationDelete(path_in_repo=name) for name in old]
     for path, name in _named(model):
         progress.begin(name)
         operation = hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(path))
@@ -65,13 +71,16 @@ def push_huggingface(model: Path, repository: str, private: bool, token: str, pr
 
 def push_modelscope(model: Path, repository: str, private: bool, token: str, progress: Progress) -> str:
     hub: Any = importlib.import_module("modelscope_hub")
+    errors: Any = importlib.import_module("modelscope_hub.errors")
     api = hub.HubApi(token=token)
-    try:
+    with suppress(errors.AlreadyExistsError):
         seen = "private" if private else "public"
         api.create_repo(repository, "model", visibility=seen, license=_license(model) or None)
-    except hub.HubError as error:
-        if not _says_exists(str(error)):
-            raise
+    _refuse_public(private, api.get_repo(repository, "model").visibility == hub.Visibility.PRIVATE)
+    old = _old_weights(model, [file.path for file in api.list_repo_files(repository, "model")])
+    if old:
+        # Ahead of the others: what a push that breaks off leaves there must not load as what was there before.
+        api.delete_files(repository, "model", old, commit_message=MESSAGE)
     for path, name in _named(model):
         progress.begin(name)
         api.upload_file(repository, "model", str(path), name, commit_message=f"Add {name}", disable_tqdm=True)
@@ -83,7 +92,13 @@ def push_aistudio(model: Path, repository: str, private: bool, token: str, progr
     hub: Any = importlib.import_module("aistudio_sdk.hub")
     told = {"license": _license(model)} if _license(model) else {}
     answer: dict[str, Any] = hub.create_repo(repo_id=repository, private=private, token=token, **told) or {}
-    if answer.get("error_code") and not _says_exists(str(answer)):
+    if not answer.get("error_code"):
+        _refuse_public(private, answer.get("private"))
+    elif _says_exists(str(answer)):
+        # It has no words for visibility: what is private is what nobody can look into without a token.
+        _refuse_public(private, isinstance(hub.file_exists(repository, CARD), dict))
+        _refuse_old_weights(_old_weights(model, _aistudio_files(hub, repository, token)))
+    else:
         raise JobFailed(failure_code(None, str(answer)), "token", reason=_reason(answer.get("error_msg")))
     for path, name in _named(model):
         progress.begin(name)
@@ -94,6 +109,35 @@ def push_aistudio(model: Path, repository: str, private: bool, token: str, progr
             raise JobFailed("hub_left_out", "repository", file=name)
         progress.add(path.stat().st_size)
     return ""
+
+
+def _aistudio_files(hub: Any, repository: str, token: str) -> list[str]:
+    listing: Any = importlib.import_module("aistudio_sdk.snapshot_download")
+    errors: Any = importlib.import_module("aistudio_sdk.errors")
+    try:
+        return [str(file["path"]) for file in listing.get_model_files(repository, "master", token)[0]]
+    except errors.NotExistError:
+        # It says so of an empty repository, and of one that it could not read.
+        if hub.file_exists(repository, "config.json", token=token) is True:
+            raise
+        return []
+
+
+def _old_weights(model: Path, there: Sequence[str]) -> list[str]:
+    """Weights in a repository that are not in the folder any more: a loader might take them for the new ones."""
+    kept = {name for _, name in _named(model)}
+    return sorted(name for name in there if "/" not in name and name.endswith(WEIGHTS) and name not in kept)
+
+
+def _refuse_old_weights(names: Sequence[str]) -> None:
+    if names:
+        raise JobFailed("hub_old_weights", "repository", names=", ".join(names))
+
+
+def _refuse_public(wanted: bool, found: object) -> None:
+    """A repository may have been there before; what a hub does not call private is public."""
+    if wanted and found is not True:
+        raise JobFailed("hub_is_public", "repository")
 
 
 PUSHES: dict[str, Callable[[Path, str, bool, str, Progress], str]] = {
@@ -115,7 +159,7 @@ def _license(model: Path) -> str:
 
 
 def _says_exists(text: str) -> bool:
-    return any(word in text.lower() for word in EXISTS)
+    return EXISTS.search(text.lower()) is not None
 
 
 def _reason(text: object) -> str:

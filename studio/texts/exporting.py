@@ -204,6 +204,17 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "error.hub_unreachable": ("{hub} cannot be reached: {reason}", "无法连接 {hub}：{reason}"),
     "error.hub_failed": ("{hub} did not take the model: {reason}", "{hub} 未接收模型：{reason}"),
+    "error.hub_is_public": (
+        "{repository} on {hub} is there already and public, or does not say that it is private. Nothing was sent. "
+        "Make it private there, or push to another name.",
+        "{hub} 上的 {repository} 已存在且为公开，或未表明为私有。未上传任何内容。请先在那里改为私有，或换一个名称。",
+    ),
+    "error.hub_old_weights": (
+        "{repository} on {hub} holds weights that this model has not: {names}. They would be loaded in its place, and "
+        "the SDK cannot delete them. Nothing was sent. Delete them there, or push to another name.",
+        "{hub} 上的 {repository} 有本模型没有的权重：{names}。它们会被误加载，而 SDK 无法删除。未上传任何内容。"
+        "请先在那里删除，或换一个名称。",
+    ),
     "error.hub_left_out": ("{hub} did not take {file}.", "{hub} 未接收 {file}。"),
     "error.card_too_long": ("A model card holds at most {limit} bytes.", "模型卡最多 {limit} 字节。"),
 }

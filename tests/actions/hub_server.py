@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 GOOD_TOKEN = "token-that-is-secret-42"
 OWNER = "me"
@@ -24,6 +25,8 @@ class Hub:
     private: dict[str, bool] = field(default_factory=dict)
     address: str = ""
     slow_s: float = 0.0
+    # What AI Studio answers to whoever asks for a new repository.
+    refused: str = ""
 
     def keep(self, repository: str, path: str, data: bytes) -> None:
         self.files.setdefault(repository, {})[path] = data
@@ -53,7 +56,7 @@ class Answerer(BaseHTTPRequestHandler):
             threading.Event().wait(self.hub.slow_s)
             self.reply({"Code": 200})
             return
-        open_to_all = any(word in path for word in ("getSuffixBlackList", "checkYaml", "verify"))
+        open_to_all = any(word in path for word in ("getSuffixBlackList", "checkYaml", "verify", "checkPermit"))
         if not open_to_all and GOOD_TOKEN not in self.headers.get("Authorization", ""):
             self.reply(
                 {
@@ -95,6 +98,9 @@ def _create_hf(self: Answerer, body: bytes) -> None:
         )
         return
     name = f"{told['organization']}/{told['name']}"
+    if name in self.hub.private:
+        self.reply({"error": "You already created this model repo", "url": f"{self.hub.address}/{name}"}, 409)
+        return
     self.hub.private[name] = told.get("visibility") == "private" or bool(told.get("private"))
     self.reply({"url": f"{self.hub.address}/{name}", "name": name})
 
@@ -135,6 +141,8 @@ def _commit_hf(self: Answerer, body: bytes, repository: str) -> None:
             self.hub.keep(repository, value["path"], base64.b64decode(value["content"]))
         elif told["key"] == "lfsFile":
             self.hub.keep(repository, value["path"], self.hub.blobs[value["oid"]])
+        elif told["key"] == "deletedFile":
+            del self.hub.files[repository][value["path"]]
     self.reply(
         {"success": True, "commitUrl": f"{self.hub.address}/{repository}/commit/{'a' * 40}", "commitOid": "a" * 40}
     )
@@ -147,12 +155,18 @@ def _create_ms(self: Answerer, body: bytes) -> None:
         return
     name = f"{told['Path']}/{told['Name']}"
     # The SDK asks again at each upload, without saying how.
-    self.hub.private.setdefault(name, told["Visibility"] == 1)
+    if name in self.hub.private:
+        self.reply({"Code": 10010101001, "Message": "model already exists", "Success": False}, 400)
+        return
+    self.hub.private[name] = told["Visibility"] == 1
     self.reply({"Code": 200, "Success": True, "Data": {"Path": told["Path"], "Name": told["Name"]}})
 
 
 def _commit_ms(self: Answerer, body: bytes, repository: str) -> None:
     for told in json.loads(body)["actions"]:
+        if told["action"] == "delete":
+            del self.hub.files[repository][told["path"]]
+            continue
         lfs = told["type"] == "lfs"
         self.hub.keep(
             repository, told["path"], self.hub.blobs[told["sha256"]] if lfs else base64.b64decode(told["content"])
@@ -162,6 +176,12 @@ def _commit_ms(self: Answerer, body: bytes, repository: str) -> None:
 
 def _create_ai(self: Answerer, body: bytes) -> None:
     told = json.loads(body)
+    refused = self.hub.refused or (
+        "repo already created" if f"{OWNER}/{told['repoName']}" in self.hub.private else ""
+    )
+    if refused:
+        self.reply({"errorCode": 1, "errorMsg": refused, "logId": "1"})
+        return
     self.hub.private[f"{OWNER}/{told['repoName']}"] = told["repoType"] == 0
     self.reply({"errorCode": 0, "result": {**told}})
 
@@ -182,6 +202,36 @@ def _contents(self: Answerer, body: bytes, repository: str, path: str = "") -> N
     self.reply({"ok": True}, 201)
 
 
+def _info_hf(self: Answerer, body: bytes, repository: str) -> None:
+    names = [{"rfilename": name} for name in self.hub.files.get(repository, {})]
+    self.reply({"id": repository, "private": self.hub.private[repository], "siblings": names})
+
+
+def _info_ms(self: Answerer, body: bytes, repository: str) -> None:
+    self.reply({"Code": 200, "success": True, "data": {"id": repository, "private": self.hub.private[repository]}})
+
+
+def _files_ms(self: Answerer, body: bytes, repository: str) -> None:
+    files = [{"Path": name, "Type": "blob"} for name in self.hub.files.get(repository, {})]
+    self.reply({"Code": 200, "Success": True, "Data": {"Files": files}})
+
+
+def _tree_ai(self: Answerer, body: bytes, repository: str) -> None:
+    files = [{"path": name} for name in self.hub.files.get(repository, {})]
+    if not files:
+        self.reply({"message": "not found"}, 404)
+        return
+    self.reply({"url": "x/sha", "tree": files, "total_count": len(files), "truncated": False})
+
+
+def _may_read_ai(self: Answerer, body: bytes) -> None:
+    asked = parse_qs(self.path.partition("?")[2])["repoId"][0]
+    hidden = self.hub.private.get(asked, False) and GOOD_TOKEN not in self.headers.get("Authorization", "")
+    self.reply(
+        {"errorCode": 1, "errorMsg": "no auth", "logId": "1"} if hidden else {"errorCode": 0, "result": True}
+    )
+
+
 def _fine(self: Answerer, body: bytes) -> None:
     self.reply({"errorCode": 0, "result": [], "errors": [], "warnings": [], "Code": 200, "Data": {}})
 
@@ -198,6 +248,11 @@ ROUTES: list[tuple[str, Any]] = [
     (r"/modelcenter/v2/models/sdk/add", _create_ai),
     (r"/api/v1/repos/([^/]+/[^/]+)/contents", _contents),
     (r"/api/v1/repos/([^/]+/[^/]+)/contents/(.+)", _contents),
+    (r"/api/models/([^/]+/[^/]+)", _info_hf),
+    (r"/openapi/v1/models/([^/]+/[^/]+)", _info_ms),
+    (r"/api/v1/models/([^/]+/[^/]+)/repo/files", _files_ms),
+    (r"/api/v1/repos/([^/]+/[^/]+)/git/trees/master", _tree_ai),
+    (r"/modelcenter/v2/models/sdk/checkPermit", _may_read_ai),
     (r"/verify|/api/validate-yaml|/modelcenter/v2/models/\w+|/api/v1/login", _fine),
 ]
 

@@ -126,6 +126,56 @@ def test_another_owners_name_is_refused_in_words(home: Home, hub: Hub, name: str
     assert "somebody/m" in word_error(view.failed, "en")
 
 
+@pytest.mark.parametrize("name", ["huggingface", "modelscope", "aistudio"])
+def test_nothing_private_goes_into_a_repository_that_is_public(home: Home, hub: Hub, name: str) -> None:
+    hub.private["me/m"] = False
+    view = push(home, name)
+    assert view.failed is not None
+    assert view.failed.code == "hub_is_public", view.failed
+    assert (hub.files, hub.blobs) == ({}, {})
+    for language in LANGUAGES:
+        assert "me/m" in word_error(view.failed, language)
+
+
+@pytest.mark.parametrize("name", ["huggingface", "modelscope", "aistudio"])
+def test_a_private_repository_that_is_there_takes_a_model(home: Home, hub: Hub, name: str) -> None:
+    hub.private["me/m"] = True
+    hub.files["me/m"] = {"notes.txt": b"mine", "model.safetensors": b"old"}
+    view = push(home, name)
+    assert view.state == "finished", view.failed
+    assert hub.files["me/m"] == {**SHIPPED, "notes.txt": b"mine"}
+
+
+OLD = {"model-00001-of-00001.safetensors": b"old", "model.safetensors.index.json": b"{}"}
+
+
+@pytest.mark.parametrize("name", ["huggingface", "modelscope"])
+def test_weights_in_another_shape_take_the_place_of_the_old_ones(home: Home, hub: Hub, name: str) -> None:
+    hub.private["me/m"] = True
+    hub.files["me/m"] = {**OLD, "notes.txt": b"mine"}
+    view = push(home, name)
+    assert view.state == "finished", view.failed
+    assert hub.files["me/m"] == {**SHIPPED, "notes.txt": b"mine"}
+
+
+def test_old_weights_that_cannot_be_deleted_are_named_before_anything_is_sent(home: Home, hub: Hub) -> None:
+    hub.private["me/m"] = True
+    hub.files["me/m"] = dict(OLD)
+    view = push(home, "aistudio")
+    assert view.failed is not None
+    assert view.failed.code == "hub_old_weights"
+    assert all(name in word_error(view.failed, "en") for name in OLD)
+    assert hub.files["me/m"] == OLD
+
+
+def test_what_does_not_exist_is_not_taken_for_what_is_there_already(home: Home, hub: Hub) -> None:
+    hub.refused = "the user does not exist"
+    view = push(home, "aistudio")
+    assert view.failed is not None
+    assert "does not exist" in word_error(view.failed, "en")
+    assert hub.files == {}
+
+
 # ModelScope's SDK tries for a quarter of a minute before it says so.
 @pytest.mark.parametrize("name", ["aistudio"])
 def test_a_hub_that_is_not_there_is_told(home: Home, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
