@@ -10,15 +10,14 @@ from typing import Any
 from studio.core.command import Command
 from studio.core.hubs import HUBS, REPOSITORY
 from studio.core.runs import ACTIVE_STATES
-from studio.errors import JobFailed, NotFound, StudioError
+from studio.errors import NotFound, StudioError
+from studio.jobs.ends import read_end
 from studio.jobs.launch import CHECKOUT, Step, job_state, start_job, stop_job, wait_job
 from studio.jobs.progress import read_progress
 from studio.jobs.publish import REPORT
 from studio.jobs.push import TOKEN_VARIABLE
-from studio.jobs.serving import read_error
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
-from studio.stores.logs import read_log_tail
 from studio.stores.models import is_model, shipped_files
 from studio.stores.runs import JobPaths, RunPaths, find_run_folders, read_json
 
@@ -119,11 +118,7 @@ def view_hand_on(home: Home, kind: str, model: str) -> HandOnView:
         raise NotFound("not_handed_on", "model", given=model)
     state: Mapping[str, Any] = job_state(job)
     told = read_progress(job)
-    failed = None
-    if state.get("state") == "failed":
-        lines = [line for line in read_log_tail(JobPaths(job).log, 20_000).splitlines() if line.strip()]
-        found = next(filter(None, map(read_error, reversed(lines))), None)
-        failed = found or JobFailed("hand_on_failed", "model", reason=lines[-1].strip() if lines else "–")
+    failed = read_end(job, state, "model") if state.get("state") == "failed" else None
     return HandOnView(
         kind,
         str(asked["model"]),

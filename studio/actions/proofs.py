@@ -9,15 +9,14 @@ from typing import Any
 
 from studio.core.command import Command
 from studio.core.runs import ACTIVE_STATES
-from studio.errors import JobFailed, NotFound, StudioError
+from studio.errors import NotFound, StudioError
+from studio.jobs.ends import read_end
 from studio.jobs.launch import CHECKOUT, Step, job_state, start_job, stop_job, wait_job
 from studio.jobs.publish import REPORT
-from studio.jobs.serving import read_error
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
-from studio.stores.logs import read_log_tail
 from studio.stores.models import is_adapter, is_model
-from studio.stores.runs import JobPaths, find_run_folder, read_json
+from studio.stores.runs import find_run_folder, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +74,7 @@ def view_proof(home: Home, name: str) -> ProofView:
     state: dict[str, Any] = job_state(job)
     report = read_json(job / REPORT) or None
     told = str(state.get("state", "preparing"))
-    failed = None
-    if told == "failed" and report is None:
-        lines = [line for line in read_log_tail(JobPaths(job).log, 20_000).splitlines() if line.strip()]
-        found = next(filter(None, map(read_error, reversed(lines))), None)
-        failed = found or JobFailed("hand_on_failed", "merged", reason=lines[-1].strip() if lines else "–")
+    failed = read_end(job, state, "merged") if told == "failed" and report is None else None
     # A proof that ends with FAIL has done its work.
     return ProofView(
         name, str(asked["merged"]), "finished" if report else told, str(state.get("phase", "")), report, failed

@@ -9,13 +9,15 @@ import argparse
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -47,6 +49,7 @@ ANSWER_TOKENS = 24
 LOADED_TYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 # A merge in half precision may change a scale by its rounding; another scale is further off than that.
 SCALE_SLACK = 0.1
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,22 @@ class Reference:
         return _loaded_type(self.model)
 
 
+class EndedApart(Exception):
+    """A process that we started ended without an answer; a negative status is the signal."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"exit status {status}")
+        self.status = status
+
+
 def prove(base: Path, adapters: Sequence[Path], merged: Path) -> dict[str, Any]:
-    """The report on a merged folder. Raises StudioError when the base or an adapter cannot be loaded."""
+    """The report on a merged folder.
+
+    Raises StudioError when the base or an adapter cannot be loaded, EndedApart when a signal ended the reading.
+    """
     begun = time.monotonic()
     prompts = _encode_probes(base)
-    reading, failed = _read_apart(merged, prompts)
+    reading, failed = _read_probes(merged, prompts)
     reference = _read_reference(base, adapters, prompts)
     tensors, checks = find_tensors(base), []
     try:
@@ -143,26 +157,44 @@ def _read(loaded: LoadedModel, prompts: list[list[int]]) -> tuple[list[Any], lis
     return [loaded.logits(prompt) for prompt in prompts], answers
 
 
-def _read_apart(merged: Path, prompts: list[list[int]]) -> tuple[Reading | None, Check | None]:
-    """`_read_merged` in a process of its own, forked before any model is loaded.
+def read_apart(read: Callable[[], Found]) -> Found:
+    """What `read` returns, in a process of its own, forked before any model is loaded.
 
-    A load that fails leaves the engine unable to load anything else.
+    A load that fails leaves the engine unable to load anything else. Raises EndedApart.
     """
     there, here = multiprocessing.get_context("fork").Pipe()
-    child = multiprocessing.get_context("fork").Process(
-        target=lambda: here.send(_read_merged(merged, prompts)), daemon=True
-    )
+    child = multiprocessing.get_context("fork").Process(target=lambda: here.send(read()), daemon=True)
     child.start()
     here.close()
     try:
         return there.recv()
-    except EOFError:
+    except EOFError as error:
         child.join()
-        refused = {"path": str(merged), "reason": f"exit status {child.exitcode}"}
-        return None, Check("loads", False, "refused", {"error": "broken_weights", "values": refused})
+        raise EndedApart(child.exitcode or 0) from error
     finally:
         there.close()
         child.join()
+
+
+def _read_probes(merged: Path, prompts: list[list[int]]) -> tuple[Reading | None, Check | None]:
+    try:
+        return read_apart(lambda: _read_merged(merged, prompts))
+    except EndedApart as error:
+        # A signal says nothing of the weights.
+        if error.status < 0:
+            raise
+        refused = {"path": str(merged), "reason": f"exit status {error.status}"}
+        return None, Check("loads", False, "refused", {"error": "broken_weights", "values": refused})
+
+
+def end_like(ended: EndedApart) -> int:
+    """End by the signal that ended another process, so that whoever started this one sees it; else its status."""
+    if ended.status < 0:
+        sys.stdout.flush()
+        with suppress(OSError, ValueError):
+            signal.signal(-ended.status, signal.SIG_DFL)
+        os.kill(os.getpid(), -ended.status)
+    return ended.status or 1
 
 
 def _read_merged(merged: Path, prompts: list[list[int]]) -> tuple[Reading | None, Check | None]:
@@ -267,6 +299,8 @@ def main() -> int:
         print(json.dumps({"error": error.code, "values": dict(error.values)}, ensure_ascii=False, default=str))
         print(f"StudioError: {error}", file=sys.stderr)
         return 1
+    except EndedApart as ended:
+        return end_like(ended)
     # JSON knows no infinity and no NaN.
     for key in ("max_difference", "mean_difference"):
         value = report[key]

@@ -187,6 +187,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error.not_handed_on": ("{given} was neither packed nor pushed.", "{given} 尚未打包或上传。"),
     "error.hand_on_is_running": ("This is going on for {given} already.", "{given} 的该操作正在进行。"),
     "error.hand_on_failed": ("It failed: {reason}", "失败：{reason}"),
+    "error.job_out_of_memory": (
+        "The machine ran out of memory, and its kernel ended this. Close what else is running, or use a larger one.",
+        "机器内存耗尽，内核终止了此操作。请关闭其他程序，或换用内存更大的机器。",
+    ),
+    "error.job_killed": (
+        "It was ended by {signal}. If nobody did that, the machine may have run out of memory.",
+        "被信号 {signal} 终止。若非人为，可能是机器内存不足。",
+    ),
     "error.unknown_hub": ("There is no hub {given}. Known: {known}.", "没有模型库 {given}。可选：{known}。"),
     "error.bad_repository": (
         "“{given}” is no repository. Give owner/name, of letters, digits, “.”, “_” and “-”.",
