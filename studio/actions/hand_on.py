@@ -67,7 +67,7 @@ def start_package(home: Home, model: str) -> HandOnView:
         values = {"free": f"{free / 1e9:.2f}", "needed": f"{needed / 1e9:.2f}"}
         raise StudioError("no_room_for_export", "model", path=str(folder.parent), **values)
     beside = target.with_name(f".{target.name}.partial")
-    step = Step("packing", _own("jobs.pack", str(folder), str(target), str(job)), (target,))
+    step = Step("packing", _own("jobs.pack", str(folder), str(target), str(job)), (target,), publishes=True)
     _begin(job, {"model": str(folder), "where": str(target)})
     start_job(job, [step], scratch=[beside])
     return view_hand_on(home, "package", model)
@@ -86,7 +86,7 @@ def start_push(home: Home, model: str, hub: str, repository: str, private: bool,
     job = _job(home, "push", folder)
     seen = "private" if private else "public"
     _begin(job, {"model": str(folder), "where": repository, "hub": hub})
-    step = Step("pushing", _own("jobs.push", hub, str(folder), repository, str(job), seen))
+    step = Step("pushing", _own("jobs.push", hub, str(folder), repository, str(job), seen), publishes=True)
     start_job(job, [step], secrets={TOKEN_VARIABLE: token})
     return view_hand_on(home, "push", model)
 

@@ -95,6 +95,7 @@ def merge_steps(plan: MergePlan, device: str) -> list[Step]:
             "publishing",
             _own("jobs.publish", str(merged), str(plan.target), str(plan.job)),
             (plan.target / "config.json",),
+            publishes=True,
         ),
     ]
     if plan.completes:

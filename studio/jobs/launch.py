@@ -17,7 +17,7 @@ from studio.errors import JobFailed
 from studio.jobs.devices import Claim
 from studio.jobs.processes import end_job, is_alive
 from studio.jobs.queue import join_queue
-from studio.jobs.state import job_state
+from studio.jobs.state import job_state, remove_scratch
 from studio.stores.atomic import write_json
 from studio.stores.runs import JobPaths, ask_stop, read_json, write_state
 
@@ -30,13 +30,15 @@ SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "CREDENTIAL")
 class Step:
     """One command of a job, and the files that must be there when it has ended well.
 
-    Without one that is not `needed` the job has been done all the same.
+    Without one that is not `needed` the job has been done all the same. One that `publishes` cannot be taken back:
+    when it has ended well the job has finished, also when it was asked to stop meanwhile.
     """
 
     name: str
     command: Command
     makes: tuple[Path, ...] = ()
     needed: bool = True
+    publishes: bool = False
 
 
 def scrubbed_environment() -> dict[str, str]:
@@ -60,7 +62,7 @@ def start_job(
 
     It ends a command that has printed nothing for `silence_s` seconds; 0 waits for ever. `supervise` may have
     somebody supervise it who is quicker, and says whether it did. The address in the file `webhook` is told how the
-    job ended, if there is one by then.
+    job ended, if there is one by then. Whatever its end, the paths of `scratch` are removed.
     """
     described = [
         {
@@ -70,6 +72,7 @@ def start_job(
             "folder": step.command.folder,
             "makes": [str(path) for path in step.makes],
             "needed": step.needed,
+            "publishes": step.publishes,
         }
         for step in steps
     ]
@@ -109,6 +112,7 @@ def stop_job(folder: Path, *, now: bool) -> None:
     supervised = is_alive(state.get("supervisor_pid"), state.get("supervisor_started"))
     if not supervised and "supervisor_pid" in state:
         end_job(folder, 5)
+        remove_scratch(folder)
         write_state(folder, state="stopped", ended_at=time.time())
 
 

@@ -4,6 +4,7 @@ The last step of an export: until then nothing stands at the target that could b
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def publish(source: Path, target: Path, job: Path) -> None:
             path.chmod(0o644)
     if target.exists():
         raise FileExistsError(target)
+    # From here on it is there, and the exit status is to say so.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.rename(source, target)
 
 

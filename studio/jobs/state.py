@@ -1,6 +1,8 @@
 """What a job is doing, as its folder and its processes say."""
 
+import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from studio.jobs.processes import is_alive
@@ -25,3 +27,11 @@ def job_state(folder: Path) -> dict[str, object]:
     # It may have ended, in order, between the two looks.
     again = read_json(JobPaths(folder).state)
     return again if again != state else {**state, "state": "lost"}
+
+
+def remove_scratch(folder: Path) -> None:
+    """What a job needed while it worked, and what it did not bring to its end, is no result."""
+    for path in map(Path, read_json(JobPaths(folder).job).get("scratch", [])):
+        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            path.unlink()

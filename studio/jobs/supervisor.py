@@ -7,13 +7,12 @@ process disturbs them.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Protocol
@@ -26,6 +25,7 @@ from studio.jobs.machine import MachineMeter
 from studio.jobs.notify import say_end, send
 from studio.jobs.processes import JOB_VARIABLE, ProcessIdentity, end_job, processes_of
 from studio.jobs.queue import is_next, leave_queue
+from studio.jobs.state import remove_scratch
 from studio.stores.logs import read_log_tail
 from studio.stores.runs import JobPaths, read_json, write_state
 from studio.stores.webhook import read_webhook
@@ -71,7 +71,6 @@ def spawn_command(
 def run_job(folder: Path, spawn: Spawn = spawn_command) -> str:
     """Run a job to its end, tell it where somebody wants to know, and return its final state."""
     state = _run_steps(folder, spawn)
-    _remove_scratch(folder)
     # The devices are free by now: an address that does not answer keeps nobody waiting.
     _tell_webhook(folder, state)
     return state
@@ -113,7 +112,8 @@ def _run_steps(folder: Path, spawn: Spawn) -> str:
                     return _end(folder, "stopped", exit_code)
                 memory_kill = count_memory_kills() > kills_before
                 return _end(folder, "failed", exit_code, find_cause(paths, exit_code, log_before, memory_kill))
-            if paths.stop.exists():
+            # What was made public before anybody could stop it is there.
+            if paths.stop.exists() and not step.get("publishes"):
                 return _end(folder, "stopped", exit_code)
             alarm = _read_alarm(paths.folder / "metrics.jsonl", begun)
             if alarm:
@@ -130,16 +130,10 @@ def _on_terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _end(folder: Path, state: str, exit_code: int | None = None, cause: Mapping[str, Any] | None = None) -> str:
+    # Ahead of the last word: whoever reads it may begin anew, in the same places.
+    remove_scratch(folder)
     write_state(folder, state=state, ended_at=time.time(), exit_code=exit_code, cause=cause, webhook_error="")
     return state
-
-
-def _remove_scratch(folder: Path) -> None:
-    """What a job needed while it worked, and what it did not bring to its end, is no result."""
-    for path in map(Path, read_json(JobPaths(folder).job).get("scratch", [])):
-        shutil.rmtree(path, ignore_errors=True)
-        with suppress(OSError):
-            path.unlink()
 
 
 def _tell_webhook(folder: Path, state: str) -> None:

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ import pytest
 from studio.core.command import Command
 from studio.jobs import launch
 from studio.jobs.launch import Step, start_job
+from studio.jobs.processes import JOB_VARIABLE
 from studio.jobs.supervisor import run_job
-from studio.stores.runs import JobPaths, ask_stop, read_json
+from studio.stores.runs import JobPaths, ask_stop, read_json, write_state
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +62,66 @@ def test_to_stop_in_a_step_that_is_not_needed_ends_it_and_the_job_has_finished(t
     state = run(folder, step("pass"), step("import time; time.sleep(60)", needed=False))
     assert (state["state"], state.get("not_done")) == ("finished", None)
     assert time.monotonic() - begun < 30
+
+
+STOPPED_AT_ITS_END = """
+import os, pathlib
+folder = pathlib.Path(os.environ["STUDIO_JOB"])
+(folder / "made").touch()
+(folder / "stop").write_text("save")
+"""
+
+
+def ends_with_a_stop(folder: Path, *, publishes: bool) -> Step:
+    code = STOPPED_AT_ITS_END.replace('"STUDIO_JOB"', repr(JOB_VARIABLE))
+    return replace(step(code), makes=(folder / "made",), publishes=publishes)
+
+
+@pytest.mark.parametrize(("publishes", "state"), [(True, "finished"), (False, "stopped")])
+def test_what_was_published_before_the_stop_has_finished_and_a_training_has_not(
+    tmp_path: Path, publishes: bool, state: str
+) -> None:
+    folder = tmp_path / "job"
+    assert run(folder, ends_with_a_stop(folder, publishes=publishes))["state"] == state
+
+
+def test_a_publication_that_made_nothing_has_failed_in_spite_of_a_stop(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    made = replace(ends_with_a_stop(folder, publishes=True), makes=(folder / "other",))
+    assert run(folder, made)["state"] == "failed"
+
+
+@pytest.mark.parametrize("code", ["pass", "raise ValueError"])
+def test_scratch_is_gone_when_a_job_says_that_it_has_ended(tmp_path: Path, code: str) -> None:
+    folder, scratch = tmp_path / "job", tmp_path / "scratch"
+    folder.mkdir()
+    scratch.mkdir()
+    for number in range(3000):
+        (scratch / str(number)).touch()
+    launch.start_job(folder, [step(code)], scratch=[scratch], supervise=lambda _: True)
+    left: list[bool] = []
+
+    def watch() -> None:
+        while read_json(JobPaths(folder).state).get("state") not in ("finished", "failed"):
+            time.sleep(0.0005)
+        left.append(scratch.exists())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    run_job(folder)
+    watcher.join()
+    assert left == [False]
+
+
+def test_to_stop_what_nobody_supervises_removes_its_scratch(tmp_path: Path) -> None:
+    folder, scratch = tmp_path / "job", tmp_path / "scratch"
+    folder.mkdir()
+    scratch.mkdir()
+    launch.start_job(folder, [step("pass")], scratch=[scratch], supervise=lambda _: True)
+    write_state(folder, state="running", supervisor_pid=2**22 + 1, supervisor_started=1.0)
+    launch.stop_job(folder, now=True)
+    assert read_json(JobPaths(folder).state)["state"] == "stopped"
+    assert not scratch.exists()
 
 
 def test_a_job_says_which_of_its_steps_are_needed(tmp_path: Path) -> None:
