@@ -102,14 +102,23 @@ def start_export(
     work = target.parent / f".{target.name}.{folder.name}.partial"
     plan = MergePlan(request.model, adapters, work, target, job, precision, _shard_bytes(shard_gb))
     refuse_full_disk(plan)
-    shutil.rmtree(job, ignore_errors=True)
-    prepare_merge(plan)
     device = str(request.options.get("device", "cpu"))
-    config = export_config(request.model, str(work), device, str(HOOK))
-    write_text(job / "export.yaml", yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
-    write_text(job / CARD, write_card(card_facts(home, folder, adapters, target.name, precision), language))
+    config = yaml.safe_dump(
+        export_config(request.model, str(work), device, str(HOOK)), allow_unicode=True, sort_keys=False
+    )
+    card = write_card(card_facts(home, folder, adapters, target.name, precision), language)
     asked = {"target": str(target), "run": run_id(home, folder), "work": str(work), "precision": precision}
-    write_json(job / "export.json", {**asked, "adapters": [str(path) for path in adapters]})
+    shutil.rmtree(job, ignore_errors=True)
+    try:
+        prepare_merge(plan)
+        write_text(job / "export.yaml", config)
+        write_text(job / CARD, card)
+        write_json(job / "export.json", {**asked, "adapters": [str(path) for path in adapters]})
+    except BaseException:
+        # Nobody would ever remove what no job knows of.
+        shutil.rmtree(job, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
+        raise
     start_job(job, merge_steps(plan, device), supervise=partial(supervise_warm, home.warm), scratch=[work])
     return view_export(home, job)
 

@@ -27,8 +27,9 @@ def card_facts(home: Home, folder: Path, adapters: Sequence[Path], name: str, pr
     runs = [_run_facts(home, adapter) for adapter in adapters]
     licenses = [_text(base / name) for name in LICENSE_NAMES]
     found = license_of(_text(base / "README.md"), next((text for text in licenses if text), ""))
-    scores = [score for adapter in adapters for score in _scores(home, adapter)]
-    return CardFacts(name, base.name, *found, precision, [run for run in runs if run], scores)
+    # What one of several reached is not what their sum does.
+    scores = list(_scores(home, adapters[0])) if len(adapters) == 1 else []
+    return CardFacts(name, base.name, *found, precision, runs, scores)
 
 
 def read_card(model: str) -> str:
@@ -58,10 +59,11 @@ def _place(adapter: Path) -> tuple[Path, int | None]:
     return adapter, None
 
 
-def _run_facts(home: Home, adapter: Path) -> RunFacts | None:
+def _run_facts(home: Home, adapter: Path) -> RunFacts:
+    """What the run of an adapter tells; of somebody else's there may be no more than its folder's name."""
     folder, checkpoint = _place(adapter)
     if not RunPaths(folder).request.is_file():
-        return None
+        return RunFacts(adapter.name)
     stored, request = read_json(RunPaths(folder).request), read_request(folder)
     data = [
         DataFacts(str(each["name"]), each.get("rows"), str(each.get("sha256") or ""))
@@ -69,7 +71,7 @@ def _run_facts(home: Home, adapter: Path) -> RunFacts | None:
     ]
     losses: dict[str, tuple[float, float]] = {}
     last = None
-    curves = read_curves(home, run_id(home, folder))
+    curves = read_curves(home, run_id(home, folder)) if folder.is_relative_to(home.saves) else {}
     for name in LOSSES:
         steps, values = curves.get(name, ([], []))
         kept = [(s, v) for s, v in zip(steps, values, strict=True) if checkpoint is None or s <= checkpoint]

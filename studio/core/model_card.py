@@ -1,5 +1,6 @@
 """A model card: what a merged model was made of and how, as hubs show it (Markdown under YAML front matter)."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -8,6 +9,10 @@ import yaml
 from studio.core.merging import AS_BASE
 from studio.core.options import OPTIONS
 from studio.texts import say
+
+# By huggingface_hub's own check of a repository's name.
+_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,94}[A-Za-z0-9_])?"
+HUB_NAME = re.compile(rf"{_PART}(?:/{_PART})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +38,19 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """One run of those that were merged; `losses` are by name, first and last; `checkpoint` is None for the end."""
+    """One run of those that were merged; `losses` are by name, first and last; `checkpoint` is None for the end.
+
+    An adapter of which nothing is known but its name has no `stage`.
+    """
 
     name: str
-    stage: str
-    checkpoint: int | None
-    data: Sequence[DataFacts]
-    options: Mapping[str, object]
-    losses: Mapping[str, tuple[float, float]]
-    steps: int | None
-    versions: Mapping[str, str]
+    stage: str = ""
+    checkpoint: int | None = None
+    data: Sequence[DataFacts] = ()
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+    losses: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    steps: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +96,27 @@ def license_of(readme: str, license_file: str) -> tuple[str, str]:
 
 
 def _front_matter(facts: CardFacts, language: str) -> str:
+    base = {"base_model": facts.base, "base_model_relation": "merge"} if _is_hub_name(facts.base) else {}
     told: dict[str, object] = {
-        "base_model": facts.base,
-        "base_model_relation": "merge",
+        **base,
         "library_name": "PaddlePaddle",
         "pipeline_tag": "text-generation",
-        "tags": ["merge", "lora", *dict.fromkeys(run.stage.lower() for run in facts.runs)],
+        "tags": ["merge", "lora", *dict.fromkeys(run.stage.lower() for run in facts.runs if run.stage)],
     }
     if facts.license_id:
         told["license"] = facts.license_id
     elif facts.license_name:
         told |= {"license": "other", "license_name": facts.license_name}
-    names = dict.fromkeys(data.name for run in facts.runs for data in run.data)
+    names = dict.fromkeys(data.name for run in facts.runs for data in run.data if _is_hub_name(data.name))
     if names:
         told["datasets"] = list(names)
     text = yaml.safe_dump(told, allow_unicode=True, sort_keys=False).strip()
     return f"---\n{text}\n---"
+
+
+def _is_hub_name(name: str) -> bool:
+    """Whether a name may stand where hubs look for a repository's; one that may not has a push refused."""
+    return HUB_NAME.fullmatch(name) is not None and ".." not in name and "--" not in name
 
 
 def _facts_table(facts: CardFacts, language: str) -> str:
@@ -119,6 +132,8 @@ def _facts_table(facts: CardFacts, language: str) -> str:
 def _run_parts(run: RunFacts, language: str) -> list[str]:
     at = "" if run.checkpoint is None else " " + say("card.at", language, step=run.checkpoint)
     parts = [f"## {say('card.run', language, run=_plain(run.name))}{at}"]
+    if not run.stage:
+        return [*parts, say("card.run.unknown", language)]
     steps = "–" if run.steps is None else str(run.steps)
     parts.append(say("card.training", language, stage=run.stage, steps=steps))
     if run.data:

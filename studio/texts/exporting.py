@@ -11,6 +11,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "card.precision": ("Precision", "精度"),
     "card.as_base": ("as the base", "与基座相同"),
     "card.run": ("Training: {run}", "训练：{run}"),
+    "card.run.unknown": (
+        "The adapter came without a run: nothing is known of how it was trained.",
+        "该适配器没有运行记录，训练方式未知。",
+    ),
     "card.at": ("at step {step}", "第 {step} 步"),
     "card.training": ("Stage {stage}, LoRA, {steps} steps.", "阶段 {stage}，LoRA，{steps} 步。"),
     "card.data": ("Data", "数据"),

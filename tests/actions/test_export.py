@@ -158,6 +158,37 @@ def test_a_card_has_the_scores_that_the_run_reached(home: Home, base: Path, run:
     assert facts.license_id == "mit"
 
 
+def test_the_card_of_several_adapters_has_no_score_of_one_and_names_each(
+    home: Home, base: Path, run: Path, tmp_path: Path
+) -> None:
+    evaluations = RunPaths(run).job / "evaluations"
+    evaluations.mkdir()
+    models = [
+        {"label": "a", "run": "saves/base/lora/a", "checkpoint": None, "estimates": {"bleu4": {"value": 0.5}}}
+    ]
+    (evaluations / "e.json").write_text(json.dumps({"name": "e", "dataset": "held", "models": models}))
+    alone = tmp_path / "bought"
+    alone.mkdir()
+    (alone / "lora_config.json").write_text("{}")
+    facts = card_facts(home, run, [run, alone], "m", "base")
+    assert [told.name for told in facts.runs] == ["a", "bought"]
+    assert facts.scores == []
+
+
+def test_an_adapter_of_another_studio_home_is_on_the_card(
+    home: Home, base: Path, run: Path, tmp_path: Path
+) -> None:
+    other = write_adapter(Home(tmp_path / "other"), "b", base)
+    facts = card_facts(home, run, [run, other], "m", "base")
+    assert [(told.name, told.data[0].name) for told in facts.runs] == [("a", "d"), ("b", "d")]
+
+
+def test_an_export_that_cannot_be_begun_leaves_no_folders(home: Home, run: Path) -> None:
+    (home.models / ".m.a.partial").write_text("in the way")
+    refusal(lambda: start_export(home, "a", to="m"))
+    assert list(RunPaths(run).exports.glob("*")) == []
+
+
 def test_a_merged_model_is_known_by_its_report(home: Home, base: Path) -> None:
     assert list_merged(home) == []
     (base / "export_report.json").write_text("{}")
