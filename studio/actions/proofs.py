@@ -86,8 +86,19 @@ def wait_proof(home: Home, view: ProofView) -> ProofView:
     return view_proof(home, view.name)
 
 
-def stop_proof(home: Home, name: str) -> None:
-    stop_job(_folder(home, name), now=True)
+def stop_proof(home: Home, name: str) -> ProofView:
+    """End a proof that is still going on. Raises NotFound."""
+    view = view_proof(home, name)
+    if view.is_active:
+        stop_job(_folder(home, name), now=True)
+    return view_proof(home, name)
+
+
+def newest_proof(home: Home) -> ProofView | None:
+    """The proof that was begun last; None when there is none."""
+    asked = (home.saves / ".proofs").glob("*/asked.json")
+    newest = max(asked, key=lambda path: path.stat().st_mtime, default=None)
+    return view_proof(home, newest.parent.name) if newest else None
 
 
 def proof_report(home: Home, name: str) -> Path:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from studio.actions.export import start_export, stop_export
+from studio.actions.export import ExportView, start_export, stop_export
 from studio.actions.models import list_adapters
 from studio.actions.runs import find_run
 from studio.core.merging import AS_BASE, DEFAULT_SHARD_GB, PRECISIONS
@@ -40,7 +40,8 @@ def build_export_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langua
         with gr.Column(scale=6, min_width=320):
             current = gr.HTML(run_marker(None, "en"), elem_classes="plain marker", elem_id="export-current-run")
             gr.HTML(card_box("export"), elem_classes="plain", elem_id="export-result")
-            build_hand_on(parts, words, page, language, tab, run)
+            started = gr.State("")
+            build_hand_on(parts, words, page, language, tab, run, started)
             log = gr.HTML(export_log("en"), elem_classes="plain", elem_id="export-log")
 
     gr.on([page.load, tab.select], lambda picked: _runs(parts, picked), run, run, show_progress="hidden")
@@ -59,7 +60,7 @@ def build_export_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langua
     start.click(
         lambda *given: _begin(home, *given),
         [run, checkpoint, more, precision, shard_gb, to, language],
-        told,
+        [told, started],
         trigger_mode="once",
     )
     cancel.click(
@@ -121,16 +122,18 @@ def _begin(
     shard_gb: str,
     name: str,
     language: str,
-) -> str:
+) -> Any:
+    """What to tell, and the folder in which the model will stand."""
     if not run:
-        return notice(say("export.no_run", language), "bad")
+        return notice(say("export.no_run", language), "bad"), gr.skip()
     number = None if step in (None, FINAL) else int(step)
 
-    def start() -> None:
+    def start() -> ExportView:
         size = _read_size(shard_gb)
-        start_export(home, run, number, name.strip() or None, more or (), precision, size, language)
+        return start_export(home, run, number, name.strip() or None, more or (), precision, size, language)
 
-    return attempt(start, language)[1]
+    view, failed = attempt(start, language)
+    return failed, view.target if view else gr.skip()
 
 
 def _read_size(given: str) -> float:
@@ -155,7 +158,9 @@ def _runs(parts: "StudioParts", picked: str | None) -> Any:
     runs = dict.fromkeys(choice.label.split(" @ ")[0] for choice in list_adapters(parts.home))
     choices = [(run.rpartition("/")[2], run) for run in runs]
     known = list(runs)
-    return gr.update(choices=choices, value=picked if picked in known else (known[-1] if known else None))
+    # A late answer must not undo a pick.
+    value: dict[str, Any] = {} if picked in runs else {"value": known[-1] if known else None}
+    return gr.update(choices=choices, **value)
 
 
 def _adapters(parts: "StudioParts", chosen: list[str] | None) -> Any:
@@ -176,7 +181,8 @@ def _checkpoints(parts: "StudioParts", run: str | None, picked: str | None, lang
     view, _ = attempt(lambda: find_run(parts.home, run), language)
     steps = [str(step) for step in reversed(view.checkpoints)] if view else []
     choices = [(say("export.final", language), FINAL), *((step, step) for step in steps)]
-    return gr.update(choices=choices, value=picked if picked in steps else FINAL)
+    value: dict[str, Any] = {} if picked in (FINAL, *steps) else {"value": FINAL}
+    return gr.update(choices=choices, **value)
 
 
 def export_log(language: str) -> str:

@@ -9,6 +9,7 @@ from studio.actions.export import find_export
 from studio.actions.hand_on import list_merged, start_package, start_push, stop_hand_on
 from studio.actions.model_card import read_card, save_card
 from studio.core.hubs import HUBS
+from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.run_card import card_box, run_marker
 from studio.ui.use_model import build_uses
@@ -21,9 +22,12 @@ VISIBILITIES = [("push.private", "private"), ("push.public", "public")]
 
 
 def build_hand_on(
-    parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio, tab: gr.Tab, run: Any
+    parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio, tab: gr.Tab, run: Any, started: Any
 ) -> None:
-    """Build the panels of a merged model and wire them; `run` is the picker of the run that was exported."""
+    """Build the panels of a merged model and wire them.
+
+    `run` is the picker of the run that was exported, `started` the target of the export that this page began.
+    """
     home = parts.home
     model = words.on(
         gr.Dropdown([], label=say("export.model"), elem_id="export-model", interactive=True), label="export.model"
@@ -39,16 +43,20 @@ def build_hand_on(
         model,
         show_progress="hidden",
     )
-    arrived.click(
-        lambda picked, spoken: _arrive(parts, picked, spoken), [run, language], model, show_progress="hidden"
-    )
     gr.on([model.change, language.change], run_marker, [model, language], marker, show_progress="hidden")
-    _build_card(words, language, model)
+    text, kept = _build_card(words, language, model)
+    arrived.click(
+        lambda *given: arrive(parts.home, *given),
+        [run, model, started, text, kept, language],
+        [model, started],
+        show_progress="hidden",
+    )
     _build_package(home, words, language, model)
     _build_push(home, words, language, model)
 
 
-def _build_card(words: Words, language: gr.Radio, model: Any) -> None:
+def _build_card(words: Words, language: gr.Radio, model: Any) -> tuple[Any, Any]:
+    """Returns the card's text as it stands on the page, and as it stands in its file."""
     with words.on(gr.Accordion(say("card.panel"), open=False, elem_id="export-card"), label="card.panel"):
         text = words.on(
             gr.Textbox("", label=say("card.text"), lines=12, max_lines=24, elem_id="export-card-text"),
@@ -56,17 +64,19 @@ def _build_card(words: Words, language: gr.Radio, model: Any) -> None:
         )
         save = words.button("card.save", "export-card-save", size="sm")
         told = gr.HTML(elem_classes="plain", elem_id="export-card-told")
+    kept = gr.State("")
 
     def read(picked: str | None, spoken: str) -> Any:
         found, failed = attempt(lambda: read_card(picked), spoken) if picked else ("", "")
-        return found or "", failed
+        return found or "", found or "", failed
 
-    def keep(picked: str | None, written: str, spoken: str) -> str:
+    def keep(picked: str | None, written: str, spoken: str) -> Any:
         _, failed = attempt(lambda: save_card(picked or "", written), spoken)
-        return failed or notice(say("card.saved", spoken), "good")
+        return (gr.skip(), failed) if failed else (written, notice(say("card.saved", spoken), "good"))
 
-    model.change(read, [model, language], [text, told], show_progress="hidden")
-    save.click(keep, [model, text, language], told, show_progress="hidden", trigger_mode="once")
+    model.change(read, [model, language], [text, kept, told], show_progress="hidden")
+    save.click(keep, [model, text, language], [kept, told], show_progress="hidden", trigger_mode="once")
+    return text, kept
 
 
 def _build_package(home: Any, words: Words, language: gr.Radio, model: Any) -> None:
@@ -151,7 +161,17 @@ def _models(parts: "StudioParts", picked: str | None) -> Any:
     return gr.update(choices=found, **value)
 
 
-def _arrive(parts: "StudioParts", run: str | None, language: str) -> Any:
-    view, _ = attempt(lambda: find_export(parts.home, run or ""), language)
-    value = {"value": view.target} if view and view.is_there else {}
-    return gr.update(choices=list_merged(parts.home), **value)
+def arrive(
+    home: Home, run: str | None, picked: str | None, started: str, text: str | None, kept: str, language: str
+) -> tuple[Any, str]:
+    """Offer a model that an export has brought, and what this page still waits for.
+
+    It is picked where nothing is, or where this page asked for it, and never over a card that is being edited.
+    """
+    view, _ = attempt(lambda: find_export(home, run or ""), language)
+    target = view.target if view and view.is_there else ""
+    # A browser has one kind of line end.
+    is_edited = (text or "").splitlines() != kept.splitlines()
+    picks = target and not is_edited and (not picked or target == started)
+    value: dict[str, Any] = {"value": target} if picks else {}
+    return gr.update(choices=list_merged(home), **value), "" if target == started else started

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from studio.actions.models import list_adapters, list_models
-from studio.actions.proofs import start_proof
+from studio.actions.proofs import newest_proof, start_proof, stop_proof
 from studio.texts import say
 from studio.ui.run_card import card_box, run_marker
 from studio.ui.words import Words, attempt
@@ -34,7 +34,9 @@ def build_prove_panel(parts: "StudioParts", words: Words, page: gr.Blocks, langu
                     info=f"prove.{name}.help",
                 )
             )
-        start = words.button("prove.start", "prove-start")
+        with gr.Row(elem_classes="actions"):
+            start = words.button("prove.start", "prove-start")
+            cancel = words.button("export.cancel", "prove-cancel")
         told = gr.HTML(elem_classes="plain", elem_id="prove-told")
         name = gr.State("")
         marker = gr.HTML(run_marker("", "en"), elem_classes="plain marker", elem_id="export-current-proof")
@@ -44,6 +46,18 @@ def build_prove_panel(parts: "StudioParts", words: Words, page: gr.Blocks, langu
         view, failed = attempt(lambda: start_proof(home, base or "", adapters or [], merged or ""), spoken)
         return failed, view.name if view else gr.skip()
 
+    def resume(known: str) -> Any:
+        found = None if known else newest_proof(home)
+        return found.name if found else gr.skip()
+
+    # A page that was left and opened again goes on to show what was going on.
+    page.load(resume, name, name, show_progress="hidden")
+    cancel.click(
+        lambda known, spoken: attempt(lambda: stop_proof(home, known), spoken)[1] if known else "",
+        [name, language],
+        told,
+        show_progress="hidden",
+    )
     gr.on([page.load, tab.select], lambda *picked: _choices(parts, *picked), fields, fields, show_progress="hidden")
     start.click(begin, [*fields, language], [told, name], trigger_mode="once", show_progress="hidden")
     gr.on([name.change, language.change], run_marker, [name, language], marker, show_progress="hidden")
