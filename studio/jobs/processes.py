@@ -10,6 +10,7 @@ import psutil
 # Every process of a job inherits this variable, also those that the distributed launcher starts in
 # sessions of their own, and those whose parent is gone.
 JOB_VARIABLE = "STUDIO_JOB"
+POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,10 @@ def end_job(job_folder: Path, grace_s: float) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
     while (left := processes_of(job_folder)) and time.monotonic() < deadline:
-        psutil.wait_procs(left, timeout=0.2)
+        # Not by waiting for them: that would take a child's exit status from whoever started it.
+        time.sleep(POLL_S)
     while left := processes_of(job_folder):
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(left, timeout=1)
+        time.sleep(POLL_S)

@@ -85,6 +85,31 @@ def test_what_was_published_before_the_stop_has_finished_and_a_training_has_not(
     assert run(folder, ends_with_a_stop(folder, publishes=publishes))["state"] == state
 
 
+# It takes a moment to end, as one does that has files to close.
+SLOW_TO_END = """
+import os, signal, time
+def end(*_):
+    time.sleep(0.4)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
+signal.signal(signal.SIGTERM, end)
+time.sleep(60)
+"""
+
+
+def test_a_publication_that_is_ended_midway_has_not_finished(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+
+    def stop() -> None:
+        while read_json(JobPaths(folder).state).get("pid") is None:
+            time.sleep(0.02)
+        ask_stop(folder, "now")
+
+    threading.Thread(target=stop, daemon=True).start()
+    state = run(folder, replace(step(SLOW_TO_END), publishes=True))
+    assert (state["state"], state["exit_code"]) == ("stopped", -signal.SIGTERM)
+
+
 def test_a_publication_that_made_nothing_has_failed_in_spite_of_a_stop(tmp_path: Path) -> None:
     folder = tmp_path / "job"
     made = replace(ends_with_a_stop(folder, publishes=True), makes=(folder / "other",))
