@@ -68,7 +68,9 @@ def test_two_adapters_are_added_up_in_another_precision_and_several_files(
     card = (folder / "README.md").read_text()
     assert "adapter, second" in card
     assert "| lora_rank | 4 |" in card
-    assert json.loads((folder / REPORT).read_text()) == report
+    # What goes round with the model names no folder of this machine.
+    told = json.loads((folder / REPORT).read_text())
+    assert told == {**report, "base": DEMO_MODEL, "adapters": [Path(path).name for path in report["adapters"]]}
     # Nothing is left of the work.
     assert [path.name for path in engine_home.models.iterdir() if path.name.startswith(".")] == []
 
