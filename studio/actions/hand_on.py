@@ -13,6 +13,7 @@ from studio.core.runs import ACTIVE_STATES
 from studio.errors import NotFound, StudioError
 from studio.jobs.ends import read_end
 from studio.jobs.launch import CHECKOUT, Step, job_state, start_job, stop_job, wait_job
+from studio.jobs.pack import fingerprint, partial_of
 from studio.jobs.progress import read_progress
 from studio.jobs.publish import REPORT
 from studio.jobs.push import TOKEN_VARIABLE
@@ -55,21 +56,22 @@ def list_merged(home: Home) -> list[tuple[str, str]]:
 
 
 def start_package(home: Home, model: str) -> HandOnView:
-    """Pack a model into `<model>.tar` beside it. Raises StudioError."""
+    """Pack a model into `<model>.tar` beside it, in place of one that was packed here. Raises StudioError."""
     folder = _model(model)
     job = _job(home, "package", folder)
     target = folder.with_name(f"{folder.name}.tar")
-    if target.exists():
+    made = _made_before(job)
+    if target.exists() and fingerprint(target) not in made:
         raise StudioError("target_taken", "model", given=str(target))
     needed = sum(path.stat().st_size for path in shipped_files(folder)) + MARGIN_BYTES
     free = shutil.disk_usage(folder.parent).free
     if free < needed:
         values = {"free": f"{free / 1e9:.2f}", "needed": f"{needed / 1e9:.2f}"}
         raise StudioError("no_room_for_export", "model", path=str(folder.parent), **values)
-    beside = target.with_name(f".{target.name}.partial")
     step = Step("packing", _own("jobs.pack", str(folder), str(target), str(job)), (target,), publishes=True)
-    _begin(job, {"model": str(folder), "where": str(target)})
-    start_job(job, [step], scratch=[beside])
+    _begin(job, {"model": str(folder), "where": str(target), "made": made})
+    listed = target.with_name(f"{target.name}.sha256")
+    start_job(job, [step], scratch=[partial_of(target), partial_of(listed)])
     return view_hand_on(home, "package", model)
 
 
@@ -140,7 +142,14 @@ def package_file(home: Home, model: str) -> Path:
     return Path(view.where)
 
 
-def _begin(job: Path, asked: dict[str, str]) -> None:
+def _made_before(job: Path) -> list[list[int]]:
+    """The packages that this job's folder knows to be ours: of its last round, or of those before."""
+    last: list[int] | None = read_progress(job).get("made")
+    earlier: list[list[int]] = read_json(job / "asked.json").get("made", [])
+    return [last] if last else earlier
+
+
+def _begin(job: Path, asked: dict[str, Any]) -> None:
     shutil.rmtree(job, ignore_errors=True)
     write_json(job / "asked.json", asked)
 

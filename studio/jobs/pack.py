@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import signal
 import sys
 import tarfile
 from pathlib import Path
@@ -35,11 +36,12 @@ class _Hashed(io.RawIOBase):
 
 
 def pack(model: Path, target: Path, job: Path) -> None:
-    """Write `target` and, beside it, `<target>.sha256`; each is there when it is whole."""
+    """Write `target` and, beside it, `<target>.sha256`; both are there when they are whole."""
     files = shipped_files(model)
     sizes = {path: path.stat().st_size for path in files}
     progress = Progress(job, sum(sizes.values()))
-    beside = target.with_name(f".{target.name}.partial")
+    listed = target.with_name(f"{target.name}.sha256")
+    beside, listed_beside = partial_of(target), partial_of(listed)
     sums: list[str] = []
     with beside.open("wb") as output:
         whole = _Hashed(output)
@@ -59,9 +61,24 @@ def pack(model: Path, target: Path, job: Path) -> None:
             archive.addfile(told, io.BytesIO(text))
         output.flush()
         os.fsync(output.fileno())
+    listed_beside.write_text(f"{whole.digest.hexdigest()}  {target.name}\n")
+    made = fingerprint(beside)
+    # From here on they are there, and the exit status is to say so.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.replace(listed_beside, listed)
     os.replace(beside, target)
-    target.with_name(f"{target.name}.sha256").write_text(f"{whole.digest.hexdigest()}  {target.name}\n")
-    progress.end()
+    progress.end(made=made)
+
+
+def partial_of(path: Path) -> Path:
+    """Where a file is written before it is moved into place."""
+    return path.with_name(f".{path.name}.partial")
+
+
+def fingerprint(path: Path) -> list[int]:
+    """What tells a file from another of its name unread: its size in bytes, the time of its last change in ns."""
+    facts = path.stat()
+    return [facts.st_size, facts.st_mtime_ns]
 
 
 if __name__ == "__main__":

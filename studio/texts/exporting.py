@@ -83,8 +83,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "card.saved": ("Saved.", "已保存。"),
     "package.panel": ("Package", "打包"),
     "package.intro": (
-        "One tar beside the model, with a SHA-256 of each file in it and of itself beside it.",
-        "在模型旁生成一个 tar，内含各文件的 SHA-256，旁附其自身的校验值。",
+        "One tar beside the model, with a SHA-256 of each file in it and of itself beside it. A package "
+        "that was made here before is replaced.",
+        "在模型旁生成一个 tar，内含各文件的 SHA-256，旁附其自身的校验值。此前在此生成的包会被替换。",
     ),
     "package.start": ("Pack", "打包"),
     "package.download": ("Download", "下载"),

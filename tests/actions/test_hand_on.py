@@ -90,6 +90,38 @@ def test_a_package_is_not_written_over(home: Home) -> None:
         start_package(home, model_of(home))
 
 
+def test_a_package_that_was_made_here_is_replaced_and_a_foreign_one_is_not(home: Home) -> None:
+    packed = Path(wait_hand_on(home, start_package(home, model_of(home))).where)
+    (home.models / "m" / "README.md").write_bytes(b"# corrected\n")
+    assert wait_hand_on(home, start_package(home, model_of(home))).state == "finished"
+    with tarfile.open(packed) as archive:
+        read = archive.extractfile("m/README.md")
+        assert read is not None
+        assert read.read() == b"# corrected\n"
+    told = packed.with_name("m.tar.sha256").read_text()
+    assert told == f"{hashlib.sha256(packed.read_bytes()).hexdigest()}  m.tar\n"
+    packed.write_bytes(b"mine")
+    with pytest.raises(StudioError, match="target_taken"):
+        start_package(home, model_of(home))
+
+
+def test_a_cancelled_package_leaves_nothing_and_the_one_before_it_stays_ours(home: Home) -> None:
+    weights = home.models / "m" / "model.safetensors"
+    first = Path(wait_hand_on(home, start_package(home, model_of(home))).where)
+    before = first.read_bytes()
+    with weights.open("r+b") as file:
+        file.truncate(1_500_000_000)
+    for _ in range(2):
+        start_package(home, model_of(home))
+        deadline = time.monotonic() + 20
+        while not (home.models / ".m.tar.partial").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert wait_hand_on(home, stop_hand_on(home, "package", model_of(home))).state == "stopped"
+        assert {path.name for path in home.models.iterdir()} == {"m", "m.tar", "m.tar.sha256"}
+    assert first.read_bytes() == before
+
+
 def test_a_package_needs_room(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1_000_000}))
     with pytest.raises(StudioError) as refused:
