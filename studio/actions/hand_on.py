@@ -1,25 +1,23 @@
 """Hand a finished model on: as a tar with checksums, or to a hub."""
 
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.core.command import Command
 from studio.core.hubs import HUBS, REPOSITORY
 from studio.core.runs import ACTIVE_STATES
 from studio.errors import NotFound, StudioError
 from studio.jobs.ends import read_end
-from studio.jobs.launch import CHECKOUT, Step, job_state, start_job, stop_job, wait_job
+from studio.jobs.launch import Step, job_state, own_command, start_job, stop_job, wait_job
 from studio.jobs.pack import fingerprint, partial_of
 from studio.jobs.progress import read_progress
 from studio.jobs.publish import REPORT
 from studio.jobs.push import TOKEN_VARIABLE
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
-from studio.stores.models import is_model, shipped_files
+from studio.stores.models import is_model, model_path, shipped_files
 from studio.stores.runs import JobPaths, RunPaths, find_run_folders, read_json
 
 MARGIN_BYTES = 50_000_000
@@ -57,7 +55,7 @@ def list_merged(home: Home) -> list[tuple[str, str]]:
 
 def start_package(home: Home, model: str) -> HandOnView:
     """Pack a model into `<model>.tar` beside it, in place of one that was packed here. Raises StudioError."""
-    folder = _model(model)
+    folder = _model(home, model)
     job = _job(home, "package", folder)
     target = folder.with_name(f"{folder.name}.tar")
     made = _made_before(job)
@@ -68,16 +66,16 @@ def start_package(home: Home, model: str) -> HandOnView:
     if free < needed:
         values = {"free": f"{free / 1e9:.2f}", "needed": f"{needed / 1e9:.2f}"}
         raise StudioError("no_room_for_export", "model", path=str(folder.parent), **values)
-    step = Step("packing", _own("jobs.pack", str(folder), str(target), str(job)), (target,), publishes=True)
+    step = Step("packing", own_command("jobs.pack", str(folder), str(target), str(job)), (target,), publishes=True)
     _begin(job, {"model": str(folder), "where": str(target), "made": made})
     listed = target.with_name(f"{target.name}.sha256")
     start_job(job, [step], scratch=[partial_of(target), partial_of(listed)])
-    return view_hand_on(home, "package", model)
+    return view_hand_on(home, "package", str(folder))
 
 
 def start_push(home: Home, model: str, hub: str, repository: str, private: bool, token: str) -> HandOnView:
     """Send a model to a hub; the token is kept in the memory of the process that sends. Raises StudioError."""
-    folder = _model(model)
+    folder = _model(home, model)
     if hub not in HUBS:
         raise StudioError("unknown_hub", "hub", given=hub, known=", ".join(HUBS))
     repository, token = repository.strip(), token.strip()
@@ -88,9 +86,9 @@ def start_push(home: Home, model: str, hub: str, repository: str, private: bool,
     job = _job(home, "push", folder)
     seen = "private" if private else "public"
     _begin(job, {"model": str(folder), "where": repository, "hub": hub})
-    step = Step("pushing", _own("jobs.push", hub, str(folder), repository, str(job), seen), publishes=True)
+    step = Step("pushing", own_command("jobs.push", hub, str(folder), repository, str(job), seen), publishes=True)
     start_job(job, [step], secrets={TOKEN_VARIABLE: token})
-    return view_hand_on(home, "push", model)
+    return view_hand_on(home, "push", str(folder))
 
 
 def stop_hand_on(home: Home, kind: str, model: str) -> HandOnView:
@@ -154,10 +152,10 @@ def _begin(job: Path, asked: dict[str, Any]) -> None:
     write_json(job / "asked.json", asked)
 
 
-def _model(model: str) -> Path:
-    folder = Path(model)
-    if not model or not folder.is_absolute() or not is_model(folder):
-        raise StudioError("not_a_model", "model", given=model, missing="config.json")
+def _model(home: Home, given: str) -> Path:
+    folder = model_path(home, given)
+    if not given or not is_model(folder):
+        raise StudioError("not_a_model", "model", given=given, missing="config.json")
     return folder
 
 
@@ -174,7 +172,3 @@ def _folder(home: Home, kind: str, model: Path) -> Path:
         raise NotFound("not_handed_on", "model", given=str(model))
     # Models of one name may lie in several places.
     return home.saves / f".{kind}s" / str(model).strip("/").replace("/", "%")[-200:]
-
-
-def _own(module: str, *arguments: str) -> Command:
-    return Command((sys.executable, "-m", f"studio.{module}", *arguments), {}, str(CHECKOUT))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.core.command import Command
 from studio.core.devices import Devices
 from studio.core.merging import (
     COPIED_FILES,
@@ -19,7 +18,7 @@ from studio.core.merging import (
 )
 from studio.core.paddleformers.config import launch_command
 from studio.errors import StoreFailed, StudioError
-from studio.jobs.launch import CHECKOUT, Step
+from studio.jobs.launch import Step, own_command
 from studio.jobs.publish import REPORT
 from studio.stores.models import is_training_state, weight_bytes
 
@@ -88,26 +87,26 @@ def merge_steps(plan: MergePlan, device: str) -> list[Step]:
         Step("merging", merge, (merged / "config.json",)),
         Step(
             "proving",
-            _own("engine.prove", *base, *adapters, "--merged", str(merged), "--report", str(report)),
+            own_command(
+                "engine.prove", *base, *adapters, "--merged", str(merged), "--report", str(report), threads=1
+            ),
             (report,),
         ),
         Step(
             "publishing",
-            _own("jobs.publish", str(merged), str(plan.target), str(plan.job)),
+            own_command("jobs.publish", str(merged), str(plan.target), str(plan.job), threads=1),
             (plan.target / "config.json",),
             publishes=True,
         ),
     ]
     if plan.completes:
-        complete = _own("engine.complete", *base, "--merged", str(merged), *shape)
+        complete = own_command("engine.complete", *base, "--merged", str(merged), *shape, threads=1)
         steps.insert(1, Step("completing", complete))
     if plan.combines:
-        steps.insert(0, Step("adding", _own("engine.combine", *base, *adapters, "--to", str(plan.work))))
+        steps.insert(
+            0, Step("adding", own_command("engine.combine", *base, *adapters, "--to", str(plan.work), threads=1))
+        )
     return steps
-
-
-def _own(module: str, *arguments: str) -> Command:
-    return Command((sys.executable, "-m", f"studio.{module}", *arguments), {"OMP_NUM_THREADS": "1"}, str(CHECKOUT))
 
 
 def refuse_full_disk(plan: MergePlan) -> None:

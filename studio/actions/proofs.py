@@ -1,21 +1,19 @@
 """Prove a merged folder that somebody else made."""
 
 import secrets
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.core.command import Command
 from studio.core.runs import ACTIVE_STATES
 from studio.errors import NotFound, StudioError
 from studio.jobs.ends import read_end
-from studio.jobs.launch import CHECKOUT, Step, job_state, start_job, stop_job, wait_job
+from studio.jobs.launch import Step, job_state, own_command, start_job, stop_job, wait_job
 from studio.jobs.publish import REPORT
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
-from studio.stores.models import is_adapter, is_model
+from studio.stores.models import is_adapter, is_model, model_path
 from studio.stores.runs import find_run_folder, read_json
 
 
@@ -40,7 +38,7 @@ def start_proof(home: Home, base: str, adapters: Sequence[str], merged: str) -> 
 
     Raises StudioError.
     """
-    folders = {"base": _model_path(home, base), "merged": _model_path(home, merged)}
+    folders = {"base": model_path(home, base), "merged": model_path(home, merged)}
     for field, path in folders.items():
         if not path.is_dir():
             raise StudioError("no_folder", field, given=str(path))
@@ -52,14 +50,8 @@ def start_proof(home: Home, base: str, adapters: Sequence[str], merged: str) -> 
     name = f"{folders['merged'].name}-{secrets.token_hex(3)}"
     job = _folder(home, name)
     parts = [part for adapter in found for part in ("--adapter", str(adapter))]
-    command = Command(
-        (
-            *(sys.executable, "-m", "studio.engine.prove", "--base", str(folders["base"]), *parts),
-            *("--merged", str(folders["merged"]), "--report", str(job / REPORT)),
-        ),
-        {"OMP_NUM_THREADS": "1"},
-        str(CHECKOUT),
-    )
+    places = ("--base", str(folders["base"]), *parts, "--merged", str(folders["merged"]))
+    command = own_command("engine.prove", *places, "--report", str(job / REPORT), threads=1)
     write_json(job / "asked.json", {"merged": str(folders["merged"])})
     start_job(job, [Step("proving", command, (job / REPORT,))])
     return view_proof(home, name)
@@ -122,9 +114,3 @@ def _folder(home: Home, name: str) -> Path:
     if not name or "/" in name or name.startswith("."):
         raise NotFound("no_proof", "name", given=name)
     return home.saves / ".proofs" / name
-
-
-def _model_path(home: Home, given: str) -> Path:
-    """A folder as it was given, or the model of that name."""
-    path = Path(given.strip()).expanduser()
-    return path if path.is_absolute() else home.models / path

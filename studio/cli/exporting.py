@@ -15,6 +15,7 @@ from studio.core.hubs import HUBS
 from studio.core.merging import AS_BASE, DEFAULT_SHARD_GB, PRECISIONS
 from studio.core.runs import ACTIVE_STATES
 from studio.stores.home import Home
+from studio.stores.models import model_path
 from studio.texts import say, word_check, word_error, word_problem
 
 TOKEN = "STUDIO_HUB_TOKEN"
@@ -62,8 +63,7 @@ def _export(home: Home, flags: argparse.Namespace) -> Answer:
 
 
 def _prove(home: Home, flags: argparse.Namespace) -> Answer:
-    merged = flags.merged if os.sep not in flags.merged else str(Path(flags.merged).expanduser().absolute())
-    view = proofs.wait_proof(home, proofs.start_proof(home, flags.base, flags.adapter, merged))
+    view = proofs.wait_proof(home, proofs.start_proof(home, flags.base, flags.adapter, flags.merged))
     if view.failed:
         return {"error": word_error(view.failed, flags.language)}
     if view.report is None:
@@ -85,17 +85,16 @@ def _faults(report: dict[str, Any] | None, language: str) -> list[str]:
 
 
 def _card(home: Home, flags: argparse.Namespace) -> Answer:
-    return {"text": model_card.read_card(_model(home, flags.model))}
+    return {"text": model_card.read_card(str(model_path(home, flags.model)))}
 
 
 def _package(home: Home, flags: argparse.Namespace) -> Answer:
-    return _follow(home, hand_on.start_package(home, _model(home, flags.model)), flags)
+    return _follow(home, hand_on.start_package(home, flags.model), flags)
 
 
 def _push(home: Home, flags: argparse.Namespace) -> Answer:
     token = os.environ.get(TOKEN) or getpass.getpass(say("cli.token", flags.language))
-    model = _model(home, flags.model)
-    view = hand_on.start_push(home, model, flags.hub, flags.repository, not flags.public, token)
+    view = hand_on.start_push(home, flags.model, flags.hub, flags.repository, not flags.public, token)
     return _follow(home, view, flags)
 
 
@@ -111,8 +110,3 @@ def _follow(home: Home, view: hand_on.HandOnView, flags: argparse.Namespace) -> 
     elif view.state != "finished":
         answer["error"] = say(f"state.{view.state}", flags.language)
     return answer
-
-
-def _model(home: Home, given: str) -> str:
-    """A folder as it was given, or the model of that name."""
-    return str(home.models / given if os.sep not in given else Path(given).expanduser().absolute())

@@ -7,7 +7,6 @@ AS_BASE = "base"
 DTYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2}
 PRECISIONS = (AS_BASE, *DTYPES)
-SHARD_SIZES_GB = (1.0, 2.0, 5.0, 10.0, 50.0)
 DEFAULT_SHARD_GB = 5.0
 # What a merge in a precision may differ by from adding at run time, in the largest of all logits. In float32 only
 # the order of rounding differs: 8e-7 to 6e-6 was seen; in the others each merged weight is rounded once more.

@@ -41,6 +41,12 @@ class Step:
     publishes: bool = False
 
 
+def own_command(module: str, *arguments: str, threads: int = 0) -> Command:
+    """The command that runs a module of ours; `threads` limits those of its arithmetic, 0 does not."""
+    env = {"OMP_NUM_THREADS": str(threads)} if threads else {}
+    return Command((sys.executable, "-m", f"studio.{module}", *arguments), env, str(CHECKOUT))
+
+
 def scrubbed_environment() -> dict[str, str]:
     """Our environment without secrets, with the checkout on the module path."""
     kept = {k: v for k, v in os.environ.items() if not any(word in k.upper() for word in SECRET_WORDS)}

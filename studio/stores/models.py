@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,12 @@ class AdapterChoice:
 def model_files(folder: Path) -> frozenset[str] | None:
     """The names in a model folder, or None when it is no folder."""
     return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else None
+
+
+def model_path(home: Home, given: str) -> Path:
+    """A folder as it was given, as a path from here, or that of the model of this name in `models/`."""
+    path = Path(given.strip()).expanduser()
+    return path.absolute() if os.sep in str(path) else home.models / path
 
 
 def is_model(folder: Path) -> bool:

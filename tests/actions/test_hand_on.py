@@ -22,6 +22,7 @@ from studio.actions.hand_on import (
 from studio.errors import NotFound, StudioError
 from studio.jobs.launch import free_port
 from studio.stores.home import Home
+from studio.stores.models import model_path
 from studio.texts import LANGUAGES, word_error
 from tests.actions.hub_server import GOOD_TOKEN, Hub, hub_server
 
@@ -120,6 +121,12 @@ def test_a_cancelled_package_leaves_nothing_and_the_one_before_it_stays_ours(hom
         assert wait_hand_on(home, stop_hand_on(home, "package", model_of(home))).state == "stopped"
         assert {path.name for path in home.models.iterdir()} == {"m", "m.tar", "m.tar.sha256"}
     assert first.read_bytes() == before
+
+
+def test_a_model_is_found_by_its_name_or_its_place(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home.root)
+    found = {str(model_path(home, given)) for given in ("m", f" {model_of(home)} ", "models/m", "./models/m")}
+    assert found == {model_of(home)}
 
 
 def test_a_package_needs_room(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
