@@ -25,6 +25,8 @@ TOKEN_VARIABLE = "STUDIO_HUB_SECRET"
 MESSAGE = "Upload by PaddlePaddle fine-tuning studio"
 # What AI Studio's SDK says of a repository that is there already.
 EXISTS = re.compile(r"already (exist|created)|已存在|已经存在")
+# Its code for who may not look into a repository.
+NO_READER = 11002
 WEIGHTS = (".safetensors", ".safetensors.index.json")
 REASON_LENGTH = 300
 
@@ -96,7 +98,8 @@ def push_aistudio(model: Path, repository: str, private: bool, token: str, progr
         _refuse_public(private, answer.get("private"))
     elif _says_exists(str(answer)):
         # It has no words for visibility: what is private is what nobody can look into without a token.
-        _refuse_public(private, isinstance(hub.file_exists(repository, CARD), dict))
+        seen: object = hub.file_exists(repository, CARD)
+        _refuse_public(private, isinstance(seen, dict) and seen.get("error_code") == NO_READER)
         _refuse_old_weights(_old_weights(model, _aistudio_files(hub, repository, token)))
     else:
         raise JobFailed(failure_code(None, str(answer)), "token", reason=_reason(answer.get("error_msg")))
