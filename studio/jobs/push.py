@@ -98,7 +98,7 @@ def push_aistudio(model: Path, repository: str, private: bool, token: str, progr
         _refuse_public(private, answer.get("private"))
     elif _says_exists(str(answer)):
         # It has no words for visibility: what is private is what nobody can look into without a token.
-        seen: object = hub.file_exists(repository, CARD)
+        seen: dict[str, Any] | bool = hub.file_exists(repository, CARD)
         _refuse_public(private, isinstance(seen, dict) and seen.get("error_code") == NO_READER)
         _refuse_old_weights(_old_weights(model, _aistudio_files(hub, repository, token)))
     else:

@@ -73,6 +73,12 @@ def test_an_export_is_proven_and_used(page: Page, trained: Studio) -> None:
     page.locator("#prove-start").click()
     expect(page.locator("#prove-result .pill.fail")).to_be_visible(timeout=LONG_MS)
     expect(page.locator("#prove-result [data-check=changed]")).to_contain_text("did not change where they should")
+    expect(page.locator("#prove-cancel")).to_be_disabled()
+    # A page that is opened anew takes it up again.
+    page.reload()
+    open_tab(page, "export")
+    unfold(page, "Check a merged folder")
+    expect(page.locator("#prove-result .pill.fail")).to_be_visible()
 
     page.locator("#export-train").click()
     expect(page.locator("#train-model input")).to_have_value("merged")
