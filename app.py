@@ -1,9 +1,9 @@
-"""Start the studio: `python app.py [--host H] [--port P] [--home DIR]`."""
+"""Start the studio: `python app.py [--host H] [--port P] [--home DIR]`; beyond this machine: docs/security.md."""
 
 import argparse
 from pathlib import Path
 
-from studio.texts import say, word_error
+from studio.texts import word_error
 
 
 def main() -> int:
@@ -30,20 +30,46 @@ def main() -> int:
         action="store_true",
         help="keep no engine in memory (some 500 MB) for runs that start in a moment",
     )
+    beyond = parser.add_argument_group("beyond this machine (with a password: python -m studio password)")
+    beyond.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which the studio is called, besides this machine's addresses (repeatable)",
+    )
+    beyond.add_argument(
+        "--allow-frame",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a site that may show the page in a frame, such as https://notebooks.example.org (repeatable)",
+    )
+    beyond.add_argument(
+        "--behind-proxy",
+        action="store_true",
+        help="a proxy stands before the studio: its X-Forwarded-For, -Proto and -Host are believed",
+    )
+    beyond.add_argument("--root-path", default="", metavar="PATH", help="the sub-path that a proxy takes off")
     flags = parser.parse_args()
-    if flags.host not in ("127.0.0.1", "localhost", "::1"):
-        # There is no password yet, and an open studio runs commands for anybody.
-        parser.error(say("error.only_loopback", given=flags.host))
 
     from studio.actions.home import make_demo_model, open_home
     from studio.errors import StudioError
-    from studio.ui.server import serve
+    from studio.ui.server import find_exposure, serve
 
     try:
         home = open_home(flags.home)
+        exposure = find_exposure(
+            home,
+            flags.host,
+            flags.allow_host,
+            flags.allow_frame,
+            behind_proxy=flags.behind_proxy,
+            root_path=flags.root_path.rstrip("/"),
+        )
         make_demo_model(home)
         roots = [home.root, Path.home(), *flags.allow_path]
-        serve(home, flags.host, flags.port, roots, warm=not flags.no_warm_engine)
+        serve(home, flags.host, flags.port, roots, warm=not flags.no_warm_engine, exposure=exposure)
     except StudioError as error:
         print(word_error(error, "en"))
         return 1

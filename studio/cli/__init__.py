@@ -28,6 +28,7 @@ from studio.actions import (
     train,
 )
 from studio.actions.home import DEMO_MODEL, make_demo_model, open_home
+from studio.cli.access import add_access_commands
 from studio.cli.batch import add_batch_command
 from studio.cli.data import add_dataset_commands
 from studio.cli.evaluate import add_evaluate_command
@@ -88,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
+    add_access_commands(commands, add)
     add_dataset_commands(commands, add)
     add_batch_command(commands, add)
     add_evaluate_command(commands, add)

@@ -16,10 +16,11 @@ from studio.errors import StoreFailed
 APPEND_TIMEOUT_S = 30
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace a file's content so that a reader or a crash sees the old bytes or the new, never half.
 
-    Raises StoreFailed when the disk is full or the folder cannot be written.
+    With `mode` 0o600 it is at no moment readable for others. Raises StoreFailed when the disk is full or the
+    folder cannot be written.
     """
     temporary = ""
     try:
@@ -30,7 +31,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes private files; a registry is meant to be read by its owner's other tools.
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except OSError as error:
         if temporary:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+ACCESS_FOLDER = ".access"
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -54,6 +56,11 @@ class Home:
     def webhook(self) -> Path:
         """The address that is told when a run ends; a secret."""
         return self.root / "webhook.json"
+
+    @property
+    def access(self) -> Path:
+        """The hashes of the password, of who is logged in, and of API tokens; its owner's alone."""
+        return self.root / ACCESS_FOLDER
 
     def pool(self, kind: str) -> Path:
         """Where the devices of a kind are taken, and waited for."""

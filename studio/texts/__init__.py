@@ -22,6 +22,7 @@ from studio.texts import (
     page,
     problems,
     scoring,
+    security,
     serving,
     workbench,
 )
@@ -44,6 +45,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **serving.TEXTS,
     **evaluation.TEXTS,
     **exporting.TEXTS,
+    **security.TEXTS,
 }
 
 

@@ -371,10 +371,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error.visualdl_failed": ("VisualDL could not be started: {reason}", "无法启动 VisualDL：{reason}"),
     "error.bad_config": ("{given} cannot be read as a config: {reason}", "无法把 {given} 读作配置：{reason}"),
     "error.bad_key": ("“{given}” is not KEY=VALUE.", "“{given}” 不是 KEY=VALUE 的形式。"),
-    "error.only_loopback": (
-        "{given} is refused: without a password the studio listens on this machine only (127.0.0.1).",
-        "拒绝 {given}：没有密码时，工作台只在本机（127.0.0.1）监听。",
-    ),
     "error.port_taken": (
         "Port {port} is in use. Choose another with --port.",
         "端口 {port} 已被占用，请用 --port 换一个。",

@@ -1,11 +1,11 @@
 """The studio as one web application: guards first, then our routes, then Gradio's."""
 
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 # Before Gradio is imported: no call leaves this machine.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -13,61 +13,40 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.middleware import Middleware
+from starlette.routing import Mount
 
+from studio.actions.access import Access, has_password
 from studio.actions.batches import Batches
 from studio.actions.chat import ChatModels
 from studio.actions.tokens import Encoders
 from studio.actions.visualdl import VisualDL
+from studio.core.exposure import Exposure, host_name, is_every_address, is_frame_origin, is_loopback
 from studio.errors import StudioError
+from studio.jobs.addresses import own_addresses
 from studio.jobs.warm import WarmEngine
 from studio.stores.home import Home
 from studio.texts import say
+from studio.ui.guard import Guard
+from studio.ui.login import cookie_name
 from studio.ui.look import build_theme, read_style
 from studio.ui.page import StudioParts, build_page
+from studio.ui.page_policy import PagePolicy
 from studio.ui.routes import SCRIPTS, build_routes
 
-HOSTS = ["127.0.0.1", "localhost", "[::1]"]
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+ROOT_PATH = re.compile(r"(/[A-Za-z0-9_.~-]+)+")
 UPLOAD_LIMIT = "2gb"
 BACKLOG = 2048
 HEAD = "".join(f'<script src="studio/{name}.js" defer></script>' for name in ("plotly", *SCRIPTS))
 
 
-class Guard:
-    """Refuses other sites' writes, and forbids other sites to frame the page."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        origin = Headers(scope=scope).get("origin")
-        own = urlsplit(origin).hostname in ("127.0.0.1", "localhost", "::1") if origin else True
-        if scope["method"] not in SAFE_METHODS and not own:
-            refusal = PlainTextResponse("Requests of other sites are refused.", status_code=403)
-            await refusal(scope, receive, send)
-            return
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Frame-Options"] = "SAMEORIGIN"
-                headers["X-Content-Type-Options"] = "nosniff"
-            await send(message)
-
-        await self._app(scope, receive, guarded)
-
-
-def build_app(home: Home, roots: Sequence[Path] = (), *, warm: bool = False) -> FastAPI:
+def build_app(
+    home: Home, roots: Sequence[Path] = (), *, warm: bool = False, exposure: Exposure | None = None
+) -> FastAPI:
     """The whole application over one home; the page may register what lies under it or under `roots`.
 
-    With `warm`, an engine is kept warm beside it, for CPU runs that start in a moment.
+    Without an `exposure` it is offered to this machine alone. With `warm`, an engine is kept warm beside it, for
+    CPU runs that start in a moment.
     """
     engine = WarmEngine()
     allowed = tuple(dict.fromkeys(root.resolve() for root in (home.root, *roots)))
@@ -86,12 +65,11 @@ def build_app(home: Home, roots: Sequence[Path] = (), *, warm: bool = False) -> 
         parts.visualdl.close()
         parts.encoders.close()
 
+    exposure = exposure or Exposure()
     app = FastAPI(lifespan=lifespan, openapi_url=None)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
-
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, access=Access(home), exposure=exposure, cookie=cookie_name(home))
     app.include_router(build_routes(home))
-    return gr.mount_gradio_app(
+    mounted = gr.mount_gradio_app(
         app,
         build_page(parts),
         path="/",
@@ -105,14 +83,65 @@ def build_app(home: Home, roots: Sequence[Path] = (), *, warm: bool = False) -> 
         # Or every call, conversations included, is written into the browser's storage.
         run_history=False,
     )
+    page = next(route.app for route in mounted.routes if isinstance(route, Mount))
+    assert isinstance(page, FastAPI)
+    # The last is the innermost: it reads pages before they are compressed.
+    page.user_middleware.append(Middleware(PagePolicy, exposure=exposure))
+    return mounted
 
 
-def serve(home: Home, host: str, port: int, roots: Sequence[Path] = (), *, warm: bool = True) -> None:
+def find_exposure(
+    home: Home,
+    host: str,
+    hosts: Sequence[str] = (),
+    frames: Sequence[str] = (),
+    *,
+    behind_proxy: bool = False,
+    root_path: str = "",
+) -> Exposure:
+    """How a studio may be offered. Raises StudioError where that takes a password and there is none."""
+    for name in hosts:
+        # With a port or a path it would never be matched; an empty one or a comma matches too much.
+        if not host_name(name) or host_name(name) != name.lower().strip("[]"):
+            raise StudioError("bad_host_name", "host", given=name)
+    for frame in frames:
+        if not is_frame_origin(frame):
+            raise StudioError("bad_frame", "frame", given=frame)
+    if root_path and ROOT_PATH.fullmatch(root_path) is None:
+        raise StudioError("bad_root_path", "root_path", given=root_path)
+    # A proxy or another name is meant for somebody else, wherever we listen.
+    is_open = not is_loopback(host) or behind_proxy or bool(hosts)
+    if is_open and not has_password(home):
+        given = host if not is_loopback(host) else "--behind-proxy" if behind_proxy else hosts[0]
+        raise StudioError("only_loopback", "host", given=given, home=home.root)
+    own = () if is_loopback(host) else own_addresses() if is_every_address(host) else (host.lower(),)
+    names = tuple(name.lower().strip("[]") for name in hosts)
+    return Exposure((*own, *names), tuple(frames), behind_proxy, root_path, is_open)
+
+
+def serve(
+    home: Home,
+    host: str,
+    port: int,
+    roots: Sequence[Path] = (),
+    *,
+    warm: bool = True,
+    exposure: Exposure | None = None,
+) -> None:
     """Serve until interrupted. Raises StudioError when the port is taken."""
+    exposure = exposure or find_exposure(home, host)
     place = listen(host, port)
-    app = build_app(home, roots, warm=warm)
+    app = build_app(home, roots, warm=warm, exposure=exposure)
     print(say("page.running", address=f"http://{host}:{port}"), flush=True)
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
+    # What a proxy says is read by the guard, where there is one: uvicorn believes anybody on this machine.
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        timeout_graceful_shutdown=3,
+        proxy_headers=False,
+        server_header=False,
+        root_path=exposure.root_path,
+    )
     # It has closed everything by then.
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[place])

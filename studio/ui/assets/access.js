@@ -1,0 +1,43 @@
+// Where a password is set: a way out at the top of the page, and back to the login once the session is over.
+(() => {
+  async function ask() {
+    const answer = await fetch("studio/session").catch(() => null);
+    if (answer?.status === 401) location.reload();
+    return answer?.ok ? answer.json() : null;
+  }
+
+  function leave() {
+    const form = document.createElement("form");
+    Object.assign(form, { method: "post", action: "studio/logout" });
+    document.body.append(form);
+    form.submit();
+  }
+
+  function build(words) {
+    const button = document.createElement("button");
+    Object.assign(button, { id: "page-logout", type: "button" });
+    for (const [language, word] of Object.entries(words)) {
+      const part = document.createElement("span");
+      Object.assign(part, { lang: language, textContent: word });
+      button.append(part);
+    }
+    button.addEventListener("click", leave);
+    return button;
+  }
+
+  async function begin() {
+    const told = await ask();
+    if (!told?.password) return;
+    const button = build(told.words);
+    // Gradio draws its page late, and may draw it again.
+    const place = () => {
+      const header = document.getElementById("page-header");
+      if (header && !button.isConnected) header.append(button);
+    };
+    place();
+    new MutationObserver(place).observe(document.body, { childList: true, subtree: true });
+    document.addEventListener("visibilitychange", () => document.hidden || ask());
+  }
+
+  begin();
+})();
