@@ -46,8 +46,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "“{given}” 不是主机名。请给出不含端口和路径的名称，例如 studio.example.org。",
     ),
     "error.bad_frame": (
-        "“{given}” is no origin. Give one such as https://notebooks.example.org.",
-        "“{given}” 不是来源。请给出如 https://notebooks.example.org 的地址。",
+        "“{given}” is no origin. Give https or http and a name, and nothing behind the name but a port.",
+        "“{given}” 不是来源。请给出以 https 或 http 开头的名称，后面只能带端口。",
     ),
     "error.bad_root_path": (
         "“{given}” is no sub-path. Give one such as /studio-1.",

@@ -54,12 +54,15 @@ class Caller:
 class Guard:
     """Lets a request through to the application, answers it, or refuses it."""
 
-    def __init__(self, app: ASGIApp, access: Access, exposure: Exposure, cookie: str) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, exposure: Exposure, cookie: str, recheck_s: float = RECHECK_S
+    ) -> None:
         self._app = app
         self._access = access
         self._exposure = exposure
         self._pages = LoginPages(access, exposure, cookie)
         self._cookie = cookie
+        self._recheck_s = recheck_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -199,7 +202,7 @@ class Guard:
             nonlocal checked, over
             if over:
                 return
-            if message["type"] == "http.response.body" and time.monotonic() - checked > RECHECK_S:
+            if message["type"] == "http.response.body" and time.monotonic() - checked >= self._recheck_s:
                 checked = time.monotonic()
                 try:
                     over = not self._lets_in(caller)

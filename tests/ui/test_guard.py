@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 from starlette.routing import BaseRoute, Mount
+from starlette.types import Receive, Scope, Send
 
 from studio.actions.access import Access, make_token, remove_password, revoke_token, set_password
 from studio.core.access import Cost
 from studio.core.exposure import Exposure
 from studio.errors import StudioError
 from studio.stores.home import Home
+from studio.ui.guard import Guard
 from studio.ui.login import cookie_name
 from studio.ui.server import build_app, find_exposure
 from studio.ui.uploads import MOST_FILES
@@ -67,9 +70,10 @@ def log_in(client: TestClient, given: str = PASSWORD, **headers: str):
 
 
 def all_routes(routes: list[BaseRoute], before: str = "") -> Iterator[tuple[str, str]]:
-    """Every method and path of an application, of what is mounted in it too."""
-    for route in routes:
-        path = before + getattr(route, "path", "")
+    """Every method and path of an application, of what is included and mounted in it too."""
+    for told in iter_route_contexts(routes):
+        route = told.original_route
+        path = before + (getattr(told, "path", None) or getattr(route, "path", ""))
         if isinstance(route, Mount):
             yield from all_routes(route.routes or [], path)
             yield "GET", f"{path}/anything"
@@ -470,6 +474,22 @@ def test_a_form_is_limited_and_odd_bodies_are_no_way_in(client: TestClient) -> N
     for body in (b"", b"password", b"password=" + b"x" * 20_000, b"\xff\xfe", b"password=&password=x", b"&" * 5000):
         assert client.post("/studio/login", content=body, headers=kind).status_code in (401, 415, 429), body[:20]
     assert client.post("/studio/login", json={"password": PASSWORD}, headers=FROM_HERE).status_code == 415
+
+
+def test_an_open_stream_ends_with_its_session(home: Home) -> None:
+    access = Access(home)
+    token = access.log_in(PASSWORD, "1.2.3.4")
+
+    async def endless(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for number in range(9):
+            if number == 3:
+                access.log_out(token)
+            await send({"type": "http.response.body", "body": b"%d" % number, "more_body": True})
+
+    guard = Guard(endless, access, Exposure(), "cookie", recheck_s=0)
+    client = TestClient(guard, base_url=HOST, headers={"Cookie": f"cookie={token}"})
+    assert client.get("/stream").text == "012"
 
 
 def test_a_websocket_is_shut_without_a_login(client: TestClient) -> None:
