@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 import uvicorn
+from gradio_client import Client
 
 from studio.actions.access import make_token, set_password
 from studio.core.access import Cost
@@ -124,3 +125,13 @@ def test_odd_headers_are_refused_and_break_nothing(port: int) -> None:
     ):
         told = ask(port, b"GET /config HTTP/1.1\r\nHost: 127.0.0.1\r\n" + header + b"\r\nConnection: close\r\n\r\n")
         assert status(told) == 401, header[:40]
+
+
+def test_gradios_own_client_gets_in_with_a_token_and_not_without(port: int, home: Home) -> None:
+    address = f"http://127.0.0.1:{port}"
+    token = make_token(home, "client")
+    client = Client(address, headers={"Authorization": f"Bearer {token}"}, verbose=False)
+    assert client.predict("zh", api_name="/_header")
+    client.close()
+    with pytest.raises(Exception, match="Please login"):
+        Client(address, verbose=False)
