@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+# What routes are matched with: a path of our own reading could differ from the router's.
 from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -102,8 +103,7 @@ class Guard:
             return await answer(scope, receive, guarded)
         if not is_in:
             return await self._turn_away(scope, headers, language)(scope, receive, guarded)
-        if self._access.has_password and caller.bearer is None and self._access.is_to_touch(caller.cookie):
-            await run_in_threadpool(self._access.touch, caller.cookie)
+        await self._touch(caller)
         self._take_proxy_headers(scope, headers)
         try:
             taken = watch_body(get_route_path(scope), headers, receive)
@@ -116,6 +116,16 @@ class Guard:
             if not started:
                 await refuse("failed", 500)
             raise
+
+    async def _touch(self, caller: Caller) -> None:
+        """Note that a session is used; a disk that is full is no reason to throw somebody out."""
+        if caller.bearer is not None or not self._access.has_password:
+            return
+        try:
+            if self._access.is_to_touch(caller.cookie):
+                await run_in_threadpool(self._access.touch, caller.cookie)
+        except StoreFailed as error:
+            log.warning("the use of a login could not be noted: %s", error)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Gradio has none today; one that comes is not open by accident."""

@@ -73,6 +73,7 @@ def build_app(
         app,
         build_page(parts),
         path="/",
+        root_path=exposure.root_path or None,
         theme=build_theme(),
         css=read_style(),
         head=HEAD,

@@ -1,5 +1,6 @@
 """The guard before all routes, attacked: without a login, with a stolen one, from other sites and under other names."""
 
+import dataclasses
 import re
 import time
 from collections.abc import Iterator
@@ -9,18 +10,19 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
+from starlette.formparsers import MultiPartException
 from starlette.routing import BaseRoute, Mount
 from starlette.types import Receive, Scope, Send
 
 from studio.actions.access import Access, make_token, remove_password, revoke_token, set_password
 from studio.core.access import Cost
 from studio.core.exposure import Exposure
-from studio.errors import StudioError
+from studio.errors import StoreFailed, StudioError
 from studio.stores.home import Home
 from studio.ui.guard import Guard
 from studio.ui.login import cookie_name
 from studio.ui.server import build_app, find_exposure
-from studio.ui.uploads import MOST_FILES
+from studio.ui.uploads import MOST_FILES, FileNames
 
 QUICK = Cost(2, 1, 1)
 PASSWORD = "correct horse 电池"
@@ -426,6 +428,51 @@ def test_under_a_sub_path_cookie_and_ways_stay_there(app: FastAPI) -> None:
     assert done.headers["location"] == "/sub/"
     assert "Path=/sub/" in done.headers["set-cookie"]
     assert client.get("/sub/config").status_code == 200
+
+
+def test_behind_a_proxy_gradio_is_told_where_it_stands(home: Home) -> None:
+    app = build_app(home, exposure=dataclasses.replace(PROXIED, root_path="/sub"))
+    client = TestClient(app, base_url="http://studio.example", root_path="/sub")
+    headers = {"X-Forwarded-Host": "studio.example", "X-Forwarded-Proto": "https"}
+    headers["Authorization"] = f"Bearer {make_token(home, 'proxied')}"
+    assert client.get("/sub/config", headers=headers).json()["root"] == "https://studio.example/sub"
+    revoke_token(home, "proxied")
+
+
+def test_a_full_disk_throws_nobody_out(
+    inside: TestClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch, home: Home
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreFailed("disk_full", path="x", reason="full")
+
+    monkeypatch.setattr("studio.actions.access.TOUCH_S", -1)
+    monkeypatch.setattr("studio.stores.access.write_bytes", full)
+    assert inside.get("/config").status_code == 200
+    assert inside.post("/studio/logout", headers=FROM_HERE).status_code == 503
+
+
+def read_names(disposition: bytes, step: int = 1) -> None:
+    body = b"--x\r\nX: 1\r\n" + disposition + b"\r\n\r\n{}\r\n--x--\r\n"
+    names = FileNames("multipart/form-data; boundary=x")
+    for at in range(0, len(body), step):
+        names.read(body[at : at + step])
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_names_are_read_however_the_body_is_cut(step: int) -> None:
+    read_names(b'Content-Disposition: form-data; name="files"; filename="a.jsonl"', step)
+    read_names(b'Content-Disposition: form-data; name="note"', step)
+    # No file for Gradio either, whose parser this is.
+    read_names(b"Content-Disposition: form-data; name=f; filename*=utf-8''a.html", step)
+    for hidden in (
+        b'Content-Disposition: form-data; name="files"; filename="a.html"',
+        b"content-DISPOSITION: form-data; name=files; FILENAME=a.html",
+        b'Content-Disposition: form-data; name=f; filename="a.json"; filename="a.html"',
+        b'Content-Disposition: form-data; name=f; filename="a.json"\r\nContent-Disposition: form-data; name=f; filename="a.html"',
+        b'Content-Disposition: form-data; name=f; filename=""',
+    ):
+        with pytest.raises(MultiPartException):
+            read_names(hidden, step)
 
 
 def upload(client: TestClient, *names: str) -> tuple[int, str]:

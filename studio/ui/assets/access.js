@@ -1,5 +1,7 @@
 // Where a password is set: a way out at the top of the page, and back to the login once the session is over.
 (() => {
+  const CHECK_MS = 60000;
+
   async function ask() {
     const answer = await fetch("studio/session").catch(() => null);
     if (answer?.status === 401) location.reload();
@@ -26,6 +28,7 @@
   }
 
   async function begin() {
+    document.addEventListener("visibilitychange", () => document.hidden || ask());
     const told = await ask();
     if (!told?.password) return;
     const button = build(told.words);
@@ -36,7 +39,7 @@
     };
     place();
     new MutationObserver(place).observe(document.body, { childList: true, subtree: true });
-    document.addEventListener("visibilitychange", () => document.hidden || ask());
+    setInterval(() => document.hidden || ask(), CHECK_MS);
   }
 
   begin();
