@@ -7,6 +7,8 @@ import unicodedata
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from studio.core.exposure import host_name
+
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1024
 # A session nobody used for a day is over, and any is after a week.
@@ -143,10 +145,12 @@ class Throttle:
 
 def group_address(address: str) -> str:
     """An address as tries are counted: a whole /64 of IPv6 is one person's."""
+    # Some proxies tell the port, too, which is another one each time.
+    bare = host_name(address) or address.partition("%")[0]
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        found = ipaddress.ip_address(bare)
     except ValueError:
-        return address[:64]
+        return bare[:64]
     if isinstance(found, ipaddress.IPv6Address):
         if found.ipv4_mapped:
             return str(found.ipv4_mapped)

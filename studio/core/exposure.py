@@ -96,6 +96,6 @@ def is_loopback_origin(origin: str) -> bool:
         return False
 
 
-def last_value(header: str) -> str:
+def last_value(headers: Sequence[str]) -> str:
     """The last of a header's values: the one that our own proxy added; those before it anybody can write."""
-    return header.rpartition(",")[2].strip()
+    return ",".join(headers).rpartition(",")[2].strip()

@@ -143,8 +143,8 @@ class Guard:
     def _read_caller(self, scope: Scope, headers: Headers) -> Caller:
         address = scope["client"][0] if scope.get("client") else ""
         if self._exposure.behind_proxy:
-            address = last_value(headers.get("x-forwarded-for", "")) or address
-            if last_value(headers.get("x-forwarded-proto", "")) == "https":
+            address = last_value(headers.getlist("x-forwarded-for")) or address
+            if last_value(headers.getlist("x-forwarded-proto")) == "https":
                 scope["scheme"] = "https"
         # Of several cookies of one name none is taken: one may have been planted by a neighbour.
         given = "; ".join(headers.getlist("cookie"))
@@ -177,7 +177,7 @@ class Guard:
             return is_loopback_origin(origin)
         hosts = headers.getlist("host")
         if self._exposure.behind_proxy:
-            forwarded = last_value(headers.get("x-forwarded-host", ""))
+            forwarded = last_value(headers.getlist("x-forwarded-host"))
             # A proxy that tells no host leaves only the names that were given to us.
             hosts += [forwarded] if forwarded else list(self._exposure.hosts)
         return is_own_origin(origin, hosts, scope.get("scheme", "http"))

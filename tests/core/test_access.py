@@ -95,6 +95,8 @@ def test_the_memory_of_tries_is_bounded() -> None:
 def test_a_whole_network_of_ipv6_is_one_person() -> None:
     assert group_address("2001:db8::1") == group_address("2001:db8::ffff:2") == "2001:db8::/64"
     assert group_address("::ffff:1.2.3.4") == group_address("1.2.3.4")
+    assert group_address("1.2.3.4:5678") == group_address("1.2.3.4:5679") == "1.2.3.4"
+    assert group_address("[2001:db8::1]:5678") == "2001:db8::/64"
     assert group_address("fe80::1%eth0") == "fe80::/64"
     assert len(group_address("x" * 10**6)) == 64
 

@@ -173,6 +173,9 @@ def test_behind_a_proxy_only_what_the_proxy_added_tells_people_apart(app: FastAP
 
     assert [ask(f"9.9.9.{n}, 7.7.7.7") for n in range(6)] == [401] * 5 + [429]
     assert ask("7.7.7.7, 6.6.6.6") == 401
+    # A proxy may add a header of its own behind the one that was sent.
+    both = [*origin.items(), ("X-Forwarded-For", "5.5.5.5"), ("X-Forwarded-For", "7.7.7.7:1234")]
+    assert client.post("/studio/login", data={"password": "wrong one"}, headers=both).status_code == 429
 
 
 def test_the_cookie_is_for_the_browser_alone(app: FastAPI, home: Home) -> None:
