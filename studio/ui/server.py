@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -21,7 +22,7 @@ from studio.actions.batches import Batches
 from studio.actions.chat import ChatModels
 from studio.actions.tokens import Encoders
 from studio.actions.visualdl import VisualDL
-from studio.core.exposure import Exposure, host_name, is_every_address, is_frame_origin, is_loopback
+from studio.core.exposure import LOOPBACK, Exposure, host_name, is_every_address, is_frame_origin, is_loopback
 from studio.errors import StudioError
 from studio.jobs.addresses import own_addresses
 from studio.jobs.warm import WarmEngine
@@ -114,7 +115,7 @@ def find_exposure(
     is_open = not is_loopback(host) or behind_proxy or bool(hosts)
     if is_open and not has_password(home):
         given = host if not is_loopback(host) else "--behind-proxy" if behind_proxy else hosts[0]
-        raise StudioError("only_loopback", "host", given=given, home=home.root)
+        raise StudioError("only_loopback", "host", given=given, home=shlex.quote(str(home.root)))
     own = () if is_loopback(host) else own_addresses() if is_every_address(host) else (host.lower(),)
     names = tuple(name.lower().strip("[]") for name in hosts)
     return Exposure((*own, *names), tuple(frames), behind_proxy, root_path, is_open)
@@ -133,7 +134,7 @@ def serve(
     exposure = exposure or find_exposure(home, host)
     place = listen(host, port)
     app = build_app(home, roots, warm=warm, exposure=exposure)
-    print(say("page.running", address=f"http://{host}:{port}"), flush=True)
+    print(say("page.running", address=f"http://{_shown_host(host)}:{port}"), flush=True)
     # What a proxy says is read by the guard, where there is one: uvicorn believes anybody on this machine.
     config = uvicorn.Config(
         app,
@@ -146,6 +147,14 @@ def serve(
     # It has closed everything by then.
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[place])
+
+
+def _shown_host(host: str) -> str:
+    """What a browser can call: all addresses of a machine are none."""
+    if is_every_address(host):
+        found = (address for address in own_addresses() if ":" not in address and not address.startswith("127."))
+        return next(found, LOOPBACK[0])
+    return f"[{host}]" if ":" in host else host
 
 
 def listen(host: str, port: int) -> socket.socket:

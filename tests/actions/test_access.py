@@ -162,6 +162,15 @@ def test_two_different_passwords_on_the_terminal_change_nothing(
     assert not has_password(home)
 
 
+def test_the_terminal_is_asked_twice(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("getpass.getpass", lambda question: asked.append(question) or "same password")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    assert main(["--home", str(home.root), "--language", "zh", "password"]) == 0
+    assert asked == ["新密码：", "再输入一次："]
+    assert Access(home).log_in("same password", "a")
+
+
 def test_tokens_are_made_listed_and_revoked_by_command(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     def run(*argv: str) -> tuple[int, str]:
         status = main(["--home", str(home.root), "token", *argv])
