@@ -1,0 +1,131 @@
+"""What the page on deployment sets up is what the studio accepts, and nothing more."""
+
+import configparser
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from studio.stores.home import Home
+from studio.ui.server import UPLOAD_LIMIT, build_app
+from tests.docs.pages import DOCS, ROOT, blocks
+
+BLOCKS = {block.language: block.text for block in blocks(DOCS / "deployment.md")}
+HOST = "studio.example.org"
+VARIABLES = {"$host": HOST, "$scheme": "https"}
+SCRIPT = re.compile(r'src=\\?"([^"\\]*plotly\.js)')
+ROOT_URL = re.compile(r'"root":"([^"]+)"')
+
+
+def forwarded(headers: dict[str, str]) -> dict[str, str]:
+    """What nginx makes of a browser's headers, by the page's lines; an empty one is left out."""
+    set_here = dict(re.findall(r'proxy_set_header ([\w-]+)\s+"?([^";]*)"?;', BLOCKS["nginx"]))
+    both = {name.lower(): value for name, value in headers.items()}
+    both |= {name.lower(): VARIABLES.get(value, value) for name, value in set_here.items()}
+    return {name: value for name, value in both.items() if value}
+
+
+@pytest.fixture(params=["", "/studio"])
+def proxied(
+    request: pytest.FixtureRequest, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, TestClient]]:
+    """The studio behind nginx at the root, and under a sub-path that nginx takes off."""
+    if request.param:
+        monkeypatch.setenv("GRADIO_ROOT_PATH", request.param)
+    with TestClient(build_app(home), base_url="http://127.0.0.1:7860") as client:
+        yield request.param, client
+
+
+def test_the_page_opens_behind_nginx_and_knows_its_address(proxied: tuple[str, TestClient]) -> None:
+    path, client = proxied
+    answer = client.get("/", headers=forwarded({"Host": HOST}))
+    assert answer.status_code == 200
+    assert set(ROOT_URL.findall(answer.text)) == {f"https://{HOST}{path}"}
+    # Relative, so that they are found under any path.
+    assert SCRIPT.findall(answer.text) == ["studio/plotly.js"]
+    assert client.get("/config", headers=forwarded({"Host": HOST})).json()["root"] == f"https://{HOST}{path}"
+
+
+def test_writes_of_our_own_page_come_through(proxied: tuple[str, TestClient]) -> None:
+    _, client = proxied
+    own = forwarded({"Host": HOST, "Origin": f"https://{HOST}", "Authorization": "Basic c3R1ZGlv"})
+    assert "authorization" not in own
+    answer = client.post("/gradio_api/upload", headers=own, files={"files": ("a.csv", b"a,b\n1,2\n")})
+    assert answer.status_code == 200
+
+
+def test_nginx_refuses_other_sites_before_their_origin_is_replaced() -> None:
+    pattern = re.search(r'\$http_origin !~ "(.+?)"\) \{ return 403; \}', BLOCKS["nginx"])
+    assert pattern
+    for origin, passes in (
+        (f"https://{HOST}", True),
+        ("", True),
+        ("https://evil.example", False),
+        (f"https://{HOST}.evil.example", False),
+        ("https://studioxexample.org", False),
+        ("null", False),
+    ):
+        assert bool(re.search(pattern[1], origin)) == passes, origin
+
+
+def test_nginx_lets_uploads_through_up_to_the_studios_own_limit() -> None:
+    assert re.search(r"client_max_body_size (\w+);", BLOCKS["nginx"])[1] + "b" == UPLOAD_LIMIT  # type: ignore[index]
+
+
+def test_a_notebooks_proxy_calls_the_studio_by_names_that_it_accepts(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Config:
+        class ServerProxy:
+            servers: dict[str, dict[str, object]]
+
+    exec(BLOCKS["python"], {"c": Config})
+    (name,) = Config.ServerProxy.servers
+    replaced = Config.ServerProxy.servers[name]["request_headers_override"]
+    assert isinstance(replaced, dict)
+    monkeypatch.setenv("GRADIO_ROOT_PATH", f"/user/anna/{name}")
+    with TestClient(build_app(home), base_url="http://127.0.0.1:7860") as client:
+        assert client.get("/", headers={"Host": "hub.example.org"}).status_code == 400
+        page = client.get("/", headers=dict(replaced))
+        assert page.status_code == 200
+        assert all(root.endswith(f"/user/anna/{name}") for root in ROOT_URL.findall(page.text))
+        answer = client.post("/gradio_api/upload", headers=dict(replaced), files={"files": ("a.csv", b"a\n1\n")})
+        assert answer.status_code == 200
+
+
+def test_a_restart_of_the_unit_leaves_runs_alone() -> None:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(BLOCKS["ini"])
+    assert unit["Service"]["KillMode"] == "process"
+    assert unit["Service"]["OOMPolicy"] == "continue"
+    assert " app.py " in unit["Service"]["ExecStart"]
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    # The program and its user are not on this machine.
+    text = re.sub(r"^ExecStart=.*", "ExecStart=/bin/true", BLOCKS["ini"], flags=re.MULTILINE)
+    unit = tmp_path / "studio.service"
+    unit.write_text(re.sub(r"^User=.*\n", "", text, flags=re.MULTILINE))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
+    )
+    told = [line for line in done.stderr.splitlines() if "studio.service" in line]
+    assert (done.returncode, told) == (0, [])
+
+
+def test_the_container_file_copies_what_is_there() -> None:
+    text = (ROOT / "Containerfile").read_text(encoding="utf-8")
+    copied = [
+        word for line in re.findall(r"^COPY (?:--\S+ )*(.+)$", text, re.MULTILINE) for word in line.split()[:-1]
+    ]
+    assert copied
+    assert all((ROOT / path).exists() for path in copied)
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert {".venv", "saves", "models", "serving", "webhook.json"} <= set(ignored)
+    assert "data" not in ignored
