@@ -4,7 +4,7 @@ import configparser
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,12 +21,16 @@ SCRIPT = re.compile(r'src=\\?"([^"\\]*plotly\.js)')
 ROOT_URL = re.compile(r'"root":"([^"]+)"')
 
 
-def forwarded(headers: dict[str, str]) -> dict[str, str]:
+def set_headers(headers: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
     """What nginx makes of a browser's headers, by the page's lines; an empty one is left out."""
-    set_here = dict(re.findall(r'proxy_set_header ([\w-]+)\s+"?([^";]*)"?;', BLOCKS["nginx"]))
+    lines = re.findall(r'proxy_set_header ([\w-]+)\s+"?([^";]*)"?;', BLOCKS["nginx"])
     both = {name.lower(): value for name, value in headers.items()}
-    both |= {name.lower(): VARIABLES.get(value, value) for name, value in set_here.items()}
+    both |= {name.lower(): variables.get(value, value) for name, value in lines}
     return {name: value for name, value in both.items() if value}
+
+
+def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
+    return set_headers(headers, VARIABLES)
 
 
 @pytest.fixture(params=["", "/studio"])
@@ -87,12 +91,15 @@ def test_a_notebooks_proxy_calls_the_studio_by_names_that_it_accepts(
     (name,) = Config.ServerProxy.servers
     replaced = Config.ServerProxy.servers[name]["request_headers_override"]
     assert isinstance(replaced, dict)
-    monkeypatch.setenv("GRADIO_ROOT_PATH", f"/user/anna/{name}")
+    started = re.search(r"GRADIO_ROOT_PATH=(https\S+)", (DOCS / "deployment.md").read_text(encoding="utf-8"))
+    assert started
+    assert started[1].endswith(f"/{name}")
+    monkeypatch.setenv("GRADIO_ROOT_PATH", started[1])
     with TestClient(build_app(home), base_url="http://127.0.0.1:7860") as client:
         assert client.get("/", headers={"Host": "hub.example.org"}).status_code == 400
         page = client.get("/", headers=dict(replaced))
         assert page.status_code == 200
-        assert all(root.endswith(f"/user/anna/{name}") for root in ROOT_URL.findall(page.text))
+        assert set(ROOT_URL.findall(page.text)) == {started[1]}
         answer = client.post("/gradio_api/upload", headers=dict(replaced), files={"files": ("a.csv", b"a\n1\n")})
         assert answer.status_code == 200
 

@@ -1,0 +1,98 @@
+"""The page under a sub-path in a real browser, behind a proxy that does what the page on deployment has nginx do."""
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, expect
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+from studio.jobs.launch import free_port
+from tests.browser.conftest import Studio, browser, studio  # noqa: F401
+from tests.browser.page_parts import open_tab, unfold, write
+from tests.docs.test_deployment import set_headers
+
+pytestmark = pytest.mark.browser
+PATH = "/studio"
+# Of one connection, or made anew by the proxy.
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-encoding", "content-length", "host"}
+
+
+def proxy_to(address: str, own: str) -> Starlette:
+    """A proxy that takes the sub-path off, replaces the page's headers, and hands on what comes as it comes."""
+    client = httpx.AsyncClient(base_url=address, timeout=None, trust_env=False)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await client.aclose()
+
+    async def hand_on(request: Request) -> StreamingResponse:
+        given = {name: value for name, value in request.headers.items() if name not in HOP_BY_HOP}
+        headers = set_headers(given, {"$host": own, "$scheme": "http"})
+        url = httpx.URL(path=request.url.path.removeprefix(PATH), query=request.url.query.encode())
+        asked = client.build_request(request.method, url, headers=headers, content=request.stream())
+        answer = await client.send(asked, stream=True)
+
+        async def body() -> AsyncIterator[bytes]:
+            async with asynccontextmanager(_closing)(answer):
+                async for piece in answer.aiter_bytes():
+                    yield piece
+
+        kept = {name: value for name, value in answer.headers.items() if name not in HOP_BY_HOP}
+        return StreamingResponse(body(), answer.status_code, kept)
+
+    methods = ["GET", "HEAD", "POST", "PUT", "DELETE"]
+    return Starlette(routes=[Route(f"{PATH}/{{rest:path}}", hand_on, methods=methods)], lifespan=lifespan)
+
+
+async def _closing(answer: httpx.Response) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await answer.aclose()
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[str]:
+    monkeypatch.setenv("GRADIO_ROOT_PATH", PATH)
+    behind: Studio = request.getfixturevalue("studio")
+    port = free_port()
+    config = uvicorn.Config(proxy_to(behind.address, f"127.0.0.1:{port}"), port=port, log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{port}{PATH}/"
+    server.should_exit = server.force_exit = True
+    thread.join(20)
+
+
+def test_the_page_works_under_a_sub_path(proxied: str, browser: Browser) -> None:  # noqa: F811
+    page = browser.new_context().new_page()
+    refused: list[str] = []
+    astray: list[str] = []
+    page.on("response", lambda answer: answer.status >= 400 and refused.append(f"{answer.status} {answer.url}"))
+    page.on("request", lambda asked: asked.url.startswith((proxied, "data:", "blob:")) or astray.append(asked.url))
+    page.goto(proxied)
+    # Gradio's events: the command of the form comes from the server.
+    unfold(page, "Command")
+    expect(page.locator("#train-yaml")).to_contain_text("learning_rate: 0.003")
+    write(page, "train-learning_rate", "0.002")
+    expect(page.locator("#train-yaml")).to_contain_text("learning_rate: 0.002")
+    # Our own routes and scripts: the list of runs.
+    open_tab(page, "history")
+    expect(page.get_by_text("No run yet; the Train tab starts one.")).to_be_visible()
+    assert page.evaluate("typeof Plotly.react") == "function"
+    # An upload.
+    open_tab(page, "dataset")
+    file = {"name": "mine.csv", "mimeType": "text/csv", "buffer": b"question,answer\nA?,B.\n"}
+    page.locator("#dataset-upload input[type=file]").set_input_files(file)  # type: ignore[arg-type]
+    expect(page.locator("#dataset-told")).to_contain_text("Alpaca")
+    assert (refused, astray) == ([], [])
+    page.context.close()
