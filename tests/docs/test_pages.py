@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from studio.cli import build_parser
 from studio.texts import TEXTS
@@ -64,6 +65,15 @@ def test_every_command_that_a_sentence_names_is_there(page: Path) -> None:
             if below:
                 assert word in below[0].choices, words
                 parser = below[0].choices[word]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_is_meant_as_a_label_is_set_in_italics(page: Path) -> None:
+    # Beside Chinese punctuation an asterisk may stay an asterisk.
+    html = MarkdownIt("commonmark").enable("table").render(page.read_text(encoding="utf-8"))
+    html = re.sub(r"<(code|pre).*?</\1>|<strong>.*?</strong>", "", html, flags=re.DOTALL)
+    assert "*" not in html
+    assert len(re.findall("<em>", html)) == len(labels(page))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
