@@ -1,8 +1,10 @@
 """The page under a sub-path in a real browser, behind a proxy that does what the page on deployment has nginx do."""
 
-import threading
+import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from multiprocessing import get_context
 
 import httpx
 import pytest
@@ -64,13 +66,25 @@ def proxied(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     monkeypatch.setenv("GRADIO_ROOT_PATH", PATH)
     behind: Studio = request.getfixturevalue("studio")
     port = free_port()
-    config = uvicorn.Config(proxy_to(behind.address, f"127.0.0.1:{port}"), port=port, log_level="warning")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
+    # In a process of its own: the streams of events never end by themselves.
+    process = get_context("spawn").Process(target=serve_proxy, args=(behind.address, port), daemon=True)
+    process.start()
+    deadline = time.monotonic() + 60
+    while not is_open(port):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     yield f"http://127.0.0.1:{port}{PATH}/"
-    server.should_exit = server.force_exit = True
-    thread.join(20)
+    process.kill()
+    process.join()
+
+
+def serve_proxy(address: str, port: int) -> None:
+    uvicorn.run(proxy_to(address, f"127.0.0.1:{port}"), port=port, log_level="warning")
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as trial:
+        return trial.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_the_page_works_under_a_sub_path(proxied: str, browser: Browser) -> None:  # noqa: F811

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from studio.actions import tokens
 from studio.actions.home import make_demo_model, open_home
 from studio.actions.serving import list_servers, stop_server
+from studio.actions.tokens import Encoders
 from studio.cli import main
 from studio.jobs.processes import processes_of
 from studio.stores.home import Home
@@ -25,6 +27,19 @@ FILES = {"raw.csv": ("csv", 0), "questions.csv": ("csv", 1), "medical.yaml": ("y
 SHORT = ("max_steps=2", "eval_steps=1", "save_steps=1")
 
 
+class SharedEncoders:
+    """Encoders that outlive the command that closes them."""
+
+    def __init__(self, shared: Encoders) -> None:
+        self._shared = shared
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._shared, name)
+
+    def close(self) -> None:
+        pass
+
+
 @pytest.fixture
 def walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     home = open_home(tmp_path / "home")
@@ -33,8 +48,12 @@ def walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
         found = [block for block in blocks(PAGE) if block.language == language]
         (home.root / name).write_text(found[number].text, encoding="utf-8")
     monkeypatch.chdir(home.root)
+    # One tokenizer process for all commands, each of which would start its own.
+    encoders = Encoders()
+    monkeypatch.setattr(tokens, "Encoders", lambda: SharedEncoders(encoders))
     with warm_engine(home):
         yield home
+        encoders.close()
         for server in list_servers(home):
             if server.state == "running":
                 stop_server(home, server.name)
@@ -53,9 +72,9 @@ def test_the_page_names_the_files_that_it_gives() -> None:
 def test_the_walkthrough_leads_from_data_to_a_server(walked: Home, capsys: pytest.CaptureFixture[str]) -> None:
     told: dict[str, Any] = {}
     for line in RUNNABLE:
-        argv = shlex.split(line.removeprefix(COMMAND))
-        short = SHORT if argv[0] == "train" else ()
-        status = main(["--home", str(walked.root), *argv, *short, "--json"])
+        command, *argv = shlex.split(line.removeprefix(COMMAND))
+        short = SHORT if command == "train" else ()
+        status = main(["--home", str(walked.root), command, *short, *argv, "--json"])
         answer = json.loads(capsys.readouterr().out.splitlines()[-1])
         assert status == 0, (line, answer)
         told[line] = answer
