@@ -85,11 +85,8 @@ def test_the_walkthrough_leads_from_data_to_a_server(walked: Home, capsys: pytes
     # What the page promises of the data.
     assert answer_to("datasets add raw.csv")["rows"] == 10
     assert len(answer_to("datasets check visits")["faults"]) == 1
-    assert answer_to("--as visits-clean")["rows"] == 8
-    made = [
-        version["summary"]["name"] if "summary" in version else version["name"]
-        for version in answer_to("--as med")["made"]
-    ]
+    assert answer_to("--as visits-clean")["dataset"]["rows"] == 8
+    made = [version["dataset"]["name"] for version in answer_to("--as med")["made"]]
     assert made == ["med-train", "med-validation", "med-test"]
     # Every run ended well, the merge was proven, and the tables are there.
     for name in ("med-pt", "med-sft", "med-lora", "med-dpo"):
