@@ -11,6 +11,9 @@ from studio.actions.export import find_export, start_export, stop_export
 from studio.actions.hand_on import list_merged
 from studio.actions.model_card import card_facts, read_card, save_card
 from studio.actions.proofs import start_proof, view_proof
+from studio.core.batch import BatchAnswer, BatchTable, Contender
+from studio.core.questions import Question
+from studio.core.report import make_report
 from studio.core.request import TrainRequest
 from studio.errors import NotFound, StudioError
 from studio.stores.home import Home
@@ -138,23 +141,24 @@ def test_a_card_is_read_and_kept(home: Home, base: Path) -> None:
 
 def test_a_card_has_the_scores_that_the_run_reached(home: Home, base: Path, run: Path) -> None:
     (base / "README.md").write_text("---\nlicense: mit\n---\n")
-    evaluations = RunPaths(run).job / "evaluations"
+    evaluations = RunPaths(run).evaluations
     evaluations.mkdir()
-    score = {"bleu4": {"value": 0.5, "low": 0.4, "high": 0.6}}
-    models = [
-        {"label": "base", "run": "", "checkpoint": None, "estimates": {"bleu4": {"value": 0.1}}},
-        {"label": "a", "run": "saves/base/lora/a", "checkpoint": None, "estimates": score},
-        {"label": "a @ 5", "run": "saves/base/lora/a", "checkpoint": 5, "estimates": {"bleu4": {"value": 0.2}}},
-    ]
-    told = {"name": "e", "dataset": "held", "rows": 9, "created_at": 1.0, "models": models}
-    (evaluations / "e.json").write_text(json.dumps(told))
+    question = Question(1, "q", reference="drink tea")
+    said = {"base": "no", "a": "drink tea", "a @ 5": "tea"}
+    table = BatchTable(
+        [question], list(said), {(1, label): BatchAnswer(1, label, text) for label, text in said.items()}
+    )
+    places = {"base": ("", None), "a": ("base/lora/a", None), "a @ 5": ("base/lora/a", 5)}
+    contenders = [(Contender(label, label), *place) for label, place in places.items()]
+    told = make_report("e", "held", 1.0, ("answers",), contenders, table)
+    (evaluations / "e.json").write_text(json.dumps(told.to_json()))
     (evaluations / "other.json").write_text("[1]")
     (evaluations / "torn.json").write_text('{"models": [')
     facts = card_facts(home, run, [run], "m", "base")
-    (found,) = facts.scores
-    assert (found.metric, found.dataset, found.value, found.low, found.high, found.base) == (
-        *("bleu4", "held", 0.5, 0.4, 0.6, 0.1),
-    )
+    found = {score.metric: score for score in facts.scores}
+    assert found.keys() == told.models[1].estimates.keys()
+    exact = found["exact"]
+    assert (exact.dataset, exact.value, exact.low, exact.high, exact.base) == ("held", 100, 100, 100, 0)
     assert facts.license_id == "mit"
 
 

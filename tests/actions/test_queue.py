@@ -72,9 +72,11 @@ def test_a_run_that_left_the_queue_is_passed_over(home: Home, waiting: list[str]
     working, a, b, c = waiting
     stop_run(home, a)
     assert wait_run(home, a).state == "stopped"
-    supervisor = psutil.Process(
-        read_json(RunPaths(Path(find_run(home, b).path)).job / "state.json")["supervisor_pid"]
-    )
+    state = RunPaths(Path(find_run(home, b).path)).job / "state.json"
+    # It says who it is when it has started.
+    while "supervisor_pid" not in read_json(state):
+        time.sleep(0.05)
+    supervisor = psutil.Process(read_json(state)["supervisor_pid"])
     supervisor.kill()
     supervisor.wait(10)
     assert find_run(home, c).place == 1
