@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from studio.cli import main
+from studio.cli import main, read_flags
 from studio.stores.home import Home
 from tests.conftest import write_jsonl
 
@@ -32,6 +32,14 @@ def test_the_home_stands_before_or_after_the_command(home: Home, capsys: pytest.
     for argv in (["--home", str(home.root), "datasets", "list"], ["datasets", "list", "--home", str(home.root)]):
         assert main(argv) == 0
         assert "pairs" in capsys.readouterr().out
+
+
+def test_keys_stand_before_and_behind_flags() -> None:
+    flags = read_flags(["resume", "a", "max_steps=4", "--checkpoint", "3", "save_steps=2", "--json"])
+    assert (flags.of, flags.checkpoint, flags.keys, flags.json) == ("a", 3, ["max_steps=4", "save_steps=2"], True)
+    for argv in (["resume", "a", "--chekpoint=3"], ["runs", "a=b"], ["stop", "a", "b=c"]):
+        with pytest.raises(SystemExit):
+            read_flags(argv)
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(home: Home) -> None:

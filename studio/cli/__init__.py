@@ -47,9 +47,22 @@ from studio.texts import LANGUAGES, say, word_error, word_problem
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
+def read_flags(argv: list[str] | None = None) -> argparse.Namespace:
+    """The flags of a command line. Ends the program with a message where they are none."""
+    parser = build_parser()
+    flags, rest = parser.parse_known_args(argv, argparse.Namespace(home=CHECKOUT, json=False, language="en"))
+    keys = [given for given in rest if "=" in given and not given.startswith("-")]
+    if rest and (keys != rest or not hasattr(flags, "keys")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if keys:
+        # argparse takes a list in one place only; people write keys before and behind flags.
+        flags.keys = [*flags.keys, *keys]
+    return flags
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    flags = build_parser().parse_args(argv, argparse.Namespace(home=CHECKOUT, json=False, language="en"))
+    flags = read_flags(argv)
     language = flags.language
     try:
         home = open_home(flags.home)
