@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from studio.actions.models import list_models
 from studio.actions.pipelines import Draft, preview_pipeline, run_pipeline
 from studio.texts import say
 from studio.ui.dataset_rows import show_row
@@ -65,15 +66,19 @@ def build_prepare_panel(
             )
         told = gr.HTML(elem_classes="plain", elem_id="prepare-told")
 
+    def chosen(folder: str | None) -> str:
+        # Who clicks before the list has come means what it will begin with.
+        return folder or next((choice.path for choice in list_models(home)), "")
+
     def show(text: str, folder: str | None, spoken: str) -> str:
-        drafts, failed = attempt(lambda: preview_pipeline(home, text, folder or "", parts.encoders), spoken)
+        drafts, failed = attempt(lambda: preview_pipeline(home, text, chosen(folder), parts.encoders), spoken)
         return failed or "".join(_draft(draft, spoken) for draft in drafts)
 
     def make(text: str, wanted: str, folder: str | None, spoken: str) -> str:
-        return tell_made(lambda: run_pipeline(home, text, wanted.strip(), folder or "", parts.encoders), spoken)
+        return tell_made(lambda: run_pipeline(home, text, wanted.strip(), chosen(folder), parts.encoders), spoken)
 
     language.change(_kinds, language, kinds, show_progress="hidden")
-    example.click(lambda chosen: EXAMPLE.format(name=chosen or "NAME"), picked, pipeline, show_progress="hidden")
+    example.click(lambda name: EXAMPLE.format(name=name or "NAME"), picked, pipeline, show_progress="hidden")
     preview.click(show, [pipeline, model, language], told)
     return [run.click(make, [pipeline, name, model, language], told, trigger_mode="once")]
 
