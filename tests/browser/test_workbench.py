@@ -177,6 +177,8 @@ def test_an_entry_is_renamed_edited_and_removed(page: Page, studio: Studio) -> N
     unfold(page, "Edit, rename, remove")
     pick(page, "dataset-pick", "medical_en")
     expect(page.locator("#entry-mapping .cm-content")).to_contain_text("alpaca")
+    first = read_page(studio.home, "medical_en", 1, 1)
+    expect(page.locator("#dataset-rows .turn.user .said").first).to_have_text(first.rows[0]["instruction"])
     set_code(
         page,
         "entry-mapping",
@@ -184,7 +186,6 @@ def test_an_entry_is_renamed_edited_and_removed(page: Page, studio: Studio) -> N
     )
     page.locator("#entry-save").click()
     expect(page.locator("#entry-told")).to_contain_text("medical_en is read so from now on")
-    first = read_page(studio.home, "medical_en", 1, 1)
     expect(page.locator("#dataset-rows .turn.user .said").first).to_have_text(first.rows[0]["output"])
     write(page, "entry-name", "english")
     page.locator("#entry-rename").click()
