@@ -34,8 +34,6 @@ NEAR_LIMIT_ROWS = 300_000
 SHINGLE_CHARACTERS = 3
 NOT_SAID = re.compile(r"[\W_]+")
 SHORT_ANSWER_CHARACTERS = 1
-# It ships no types.
-_datasketch: Any = importlib.import_module("datasketch")
 SHOWN_LINES = 1000
 EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{2,63})+", re.ASCII)
 # Mainland numbers: 11 digits beginning with 13 to 19.
@@ -75,7 +73,9 @@ class NearDuplicates:
     """Finds texts that say almost the same as one before; up to NEAR_LIMIT_ROWS of them are remembered."""
 
     def __init__(self) -> None:
-        self._index = _datasketch.MinHashLSH(threshold=NEAR_SIMILARITY, num_perm=NEAR_PERMUTATIONS)
+        # It ships no types, and brings SciPy, which a page that starts need not wait for.
+        self._sketches: Any = importlib.import_module("datasketch")
+        self._index = self._sketches.MinHashLSH(threshold=NEAR_SIMILARITY, num_perm=NEAR_PERMUTATIONS)
         self._kept: list[Any] = []
 
     @property
@@ -88,7 +88,7 @@ class NearDuplicates:
         shingles = _shingles(row)
         if not shingles or self.is_full:
             return False
-        sketch = _datasketch.MinHash(num_perm=NEAR_PERMUTATIONS, scheme="affine32")
+        sketch = self._sketches.MinHash(num_perm=NEAR_PERMUTATIONS, scheme="affine32")
         sketch.update_batch(shingles)
         for position in self._index.query(sketch):
             if self._kept[position].jaccard(sketch) >= NEAR_SIMILARITY:

@@ -1,15 +1,11 @@
 """The studio as one web application: guards first, then our routes, then Gradio's."""
 
-import os
 import re
 import shlex
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-
-# Before Gradio is imported: no call leaves this machine.
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 import uvicorn
