@@ -1,10 +1,11 @@
 """A studio of its own in a real browser that tolerates nothing: no console error, no failed or foreign request."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from studio.actions.home import make_demo_model, open_home
 from studio.actions.runs import list_runs, stop_run, wait_run
 from studio.jobs.launch import free_port
 from studio.stores.home import Home
@@ -32,6 +34,8 @@ class Studio:
     home: Home
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[str] | None" = None
+    flags: Sequence[str] = ()
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def address(self) -> str:
@@ -39,12 +43,14 @@ class Studio:
 
     def start(self) -> None:
         argv = [sys.executable, "app.py", "--home", str(self.home.root), "--port", str(self.port)]
-        argv += ["--allow-path", str(self.home.root.parent)]
-        self.process = subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+        argv += ["--allow-path", str(self.home.root.parent), *self.flags]
+        env = {**os.environ, **self.variables}
+        self.process = subprocess.Popen(argv, cwd=CHECKOUT, env=env, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         # It prints its address once it listens.
         assert self.address.rstrip("/") in self.process.stdout.readline()
-        assert httpx.get(self.address, timeout=30).status_code == 200
+        # The page, or that one must log in.
+        assert httpx.get(self.address, timeout=30).status_code in (200, 401)
 
     def kill(self) -> None:
         self._end(signal.SIGKILL)
@@ -61,9 +67,21 @@ class Studio:
             self.process = None
 
 
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home as a first start makes it: to make the demo model takes longer than to copy it."""
+    home = open_home(tmp_path_factory.mktemp("furnished") / "home")
+    make_demo_model(home)
+    return home.root
+
+
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(Home(tmp_path / "home"))
+def studio(tmp_path: Path, furnished: Path) -> Iterator[Studio]:
+    yield from run_studio(Path(shutil.copytree(furnished, tmp_path / "home")))
+
+
+def run_studio(root: Path) -> Iterator[Studio]:
+    studio = Studio(Home(root))
     studio.start()
     yield studio
     studio.stop()

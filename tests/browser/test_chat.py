@@ -7,7 +7,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from studio.actions.conversations import list_votes, open_conversation
-from studio.actions.home import make_demo_model, open_home
 from studio.actions.rows import iter_rows
 from studio.actions.runs import wait_run
 from studio.actions.train import request_from_keys, start_run
@@ -25,8 +24,7 @@ RUN = "ernie-4.5-demo/lora/tuned"
 @pytest.fixture
 def home(studio: Studio) -> Home:
     """A home with the demo model and a LoRA run of it."""
-    home = open_home(studio.home.root)
-    make_demo_model(home)
+    home = studio.home
     keys = {"fine_tuning": "LoRA", "max_steps": 12, "warmup_steps": 0, "max_seq_len": 48, "eval_dataset": "none"}
     wait_run(home, start_run(home, request_from_keys(home, {**keys, "name": "tuned"})).run)
     return home

@@ -5,7 +5,6 @@ import tarfile
 import pytest
 from playwright.sync_api import Page, expect
 
-from studio.actions.home import make_demo_model, open_home
 from studio.actions.runs import wait_run
 from studio.actions.train import request_from_keys, start_run
 from tests.browser.conftest import Studio
@@ -25,8 +24,6 @@ KEYS = {
 @pytest.fixture
 def trained(studio: Studio) -> Studio:
     """A studio with one LoRA run."""
-    open_home(studio.home.root)
-    make_demo_model(studio.home)
     run = start_run(studio.home, request_from_keys(studio.home, {**KEYS, "name": "tuned"}))
     assert wait_run(studio.home, run.run).state == "finished"
     return studio

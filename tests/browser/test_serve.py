@@ -7,7 +7,6 @@ import openai
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from studio.actions.home import make_demo_model, open_home
 from studio.actions.serving import list_servers, remove_server, start_server, stop_server, wait_stopped
 from studio.core.serving import ServeRequest
 from studio.jobs.launch import free_port
@@ -21,9 +20,7 @@ WILDCARD = "0.0.0.0"
 
 @pytest.fixture
 def served(studio: Studio) -> Iterator[Studio]:
-    """A studio with the demo model; no server outlives the test."""
-    open_home(studio.home.root)
-    make_demo_model(studio.home)
+    """A studio none of whose servers outlives the test."""
     yield studio
     for view in list_servers(studio.home):
         if view.is_active:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from playwright.sync_api import Page, expect
 from studio.actions.runs import find_run
 from studio.jobs.processes import processes_of
 from studio.stores.runs import RunPaths
-from tests.browser.conftest import Studio
+from tests.browser.conftest import Studio, run_studio
 from tests.browser.page_parts import (
     LONG_MS,
     ask,
@@ -37,6 +38,12 @@ ROWS = [
     ("暖阳颗粒能和牛奶同服吗？", "不能，间隔一小时。"),
 ]
 QUESTION, ANSWER = ROWS[3]
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    """One that is started for the first time."""
+    yield from run_studio(tmp_path / "home")
 
 
 def test_from_a_file_to_a_merged_model(page: Page, studio: Studio, tmp_path: Path) -> None:
