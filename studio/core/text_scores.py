@@ -4,8 +4,8 @@ import importlib
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -44,14 +44,6 @@ class RowScore:
     bleu_counts: tuple[int, ...]
     chrf_counts: tuple[int, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "RowScore":
-        counts: dict[str, Any] = {name: tuple(stored[name]) for name in ("bleu_counts", "chrf_counts")}
-        return cls(**{**stored, **counts})
-
 
 def bleu_tokenizer(references: Iterable[str]) -> str:
     """sacrebleu's tokenizer for such references: `zh` where they are mainly Chinese, else `13a`."""
@@ -64,6 +56,9 @@ def score_text(answer: str, reference: str, tokenizer: str | None = None) -> Row
     `exact` after white space around is dropped and full-width forms are made the usual ones (NFKC); case and
     punctuation count, `f1` is the metric that forgives them. `bleu4` is sacrebleu's `sentence_bleu`, `chrf` its
     `sentence_chrf`, `rouge…` the F-measures of rouge-score. `tokenizer` is BLEU's; without one the reference says.
+    `f1` counts the words that both share, as SQuAD does (Rajpurkar et al. 2016): lower case, without punctuation
+    and English articles; Chinese words are jieba's. Two texts without a word are the same, one without a word
+    shares nothing.
     """
     tokenizer = tokenizer or bleu_tokenizer([reference])
     said, wanted = rouge_words(answer, reference)
@@ -81,15 +76,6 @@ def score_text(answer: str, reference: str, tokenizer: str | None = None) -> Row
         bleu_counts=(bleu.sys_len, bleu.ref_len, *bleu.counts, *bleu.totals),
         chrf_counts=chrf_counts,
     )
-
-
-def token_f1(answer: str, reference: str) -> float:
-    """How many words an answer shares with its reference, in percent, as SQuAD counts (Rajpurkar et al. 2016).
-
-    Lower case, without punctuation and English articles; Chinese words are jieba's. Two texts without a word are
-    the same, one without a word shares nothing.
-    """
-    return _token_f1(*_f1_words(answer, reference, *rouge_words(answer, reference)))
 
 
 def common_length(first: Sequence[str], second: Sequence[str]) -> int:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,25 +31,10 @@ from studio.jobs.launch import free_port
 from studio.jobs.processes import ProcessIdentity
 from studio.stores.batches import BatchPaths
 from studio.stores.home import Home
-from tests.actions.model_server import KEY, ModelServer, serve
+from tests.actions.model_server import KEY, ModelServer
 from tests.conftest import write_jsonl
 
 WAIT_S = 20
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with serve() as told:
-        yield told
-
-
-@pytest.fixture
-def batches(home: Home) -> Iterator[Batches]:
-    models = ChatModels()
-    batches = Batches(home, models)
-    yield batches
-    batches.close()
-    models.close()
 
 
 def outside(server: ModelServer, label: str = "far") -> Contender:

@@ -1,7 +1,6 @@
 """Evaluations against a real server of the protocol: scored, judged, cut off, gone on with, and kept."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 from studio.actions.answering import JUDGE_KEY
 from studio.actions.batch import cancel_batch, list_batches, name_batches, read_table, view_batch
 from studio.actions.batches import Batches
-from studio.actions.chat import ChatModels
 from studio.actions.evaluation import Asked, compare_scores, list_run_scores, read_report, run_of
 from studio.cli import main
 from studio.core.batch import BatchRequest, Contender, Judge
@@ -21,26 +19,11 @@ from studio.jobs.launch import free_port
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
 from studio.stores.runs import RunPaths
-from tests.actions.model_server import KEY, ModelServer, serve
+from tests.actions.model_server import KEY, ModelServer
 from tests.conftest import write_jsonl
 
 WAIT_S = 20
 RUBRIC = "{answer}: Score: {reference}"
-
-
-@pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with serve() as told:
-        yield told
-
-
-@pytest.fixture
-def batches(home: Home) -> Iterator[Batches]:
-    models = ChatModels()
-    batches = Batches(home, models)
-    yield batches
-    batches.close()
-    models.close()
 
 
 def asking(server: ModelServer, *rows: str, **more: object) -> BatchRequest:

@@ -16,13 +16,11 @@ from rouge_score import rouge_scorer
 
 from studio.core.segmentation import chinese_words, is_mainly_chinese, rouge_words
 from studio.core.text_scores import (
-    RowScore,
     bleu_tokenizer,
     common_length,
     corpus_bleu,
     corpus_chrf,
     score_text,
-    token_f1,
 )
 
 ENGLISH = [
@@ -167,7 +165,7 @@ def test_a_long_text_is_cut_as_jieba_cuts_the_whole(jieba_itself: ModuleType) ->
     ],
 )
 def test_token_f1_counts_words_as_squad_does(answer: str, reference: str, f1: float) -> None:
-    assert token_f1(answer, reference) == pytest.approx(f1)
+    assert score_text(answer, reference).f1 == pytest.approx(f1)
 
 
 @pytest.mark.parametrize(
@@ -220,11 +218,6 @@ def test_the_library_keeps_no_text(tokenizer: str) -> None:
 
 def test_half_a_character_is_scored_too() -> None:
     assert score_text("\ud800", "我\ud800").exact == 0
-
-
-def test_a_score_comes_back_from_json_as_it_was() -> None:
-    score = score_text(*CHINESE[0])
-    assert RowScore.from_json(score.to_json()) == score
 
 
 def test_scoring_loads_its_libraries_when_a_text_is_scored_and_leaves_nothing_behind(tmp_path: Path) -> None:
