@@ -164,16 +164,20 @@ def _detect_alpaca(names: set[str], first: RawRow) -> Detection | None:
     if prompt is None:
         return None
     columns: dict[str, str] = {} if prompt == "instruction" else {"prompt": prompt}
+    evidence = [prompt]
+    if "context" in names and "input" not in names and isinstance(first.get("context"), str):
+        columns["query"] = "context"
+        evidence.append("context")
     if {"chosen", "rejected"} <= names:
         columns |= {"chosen": "chosen", "rejected": "rejected"}
         entry = {"formatting": "alpaca", "ranking": True, "columns": columns}
-        return Detection("preference", (prompt, "chosen", "rejected"), entry)
+        return Detection("preference", (*evidence, "chosen", "rejected"), entry)
     answer = next((name for name in ("output", "response", "answer", "completion") if name in names), None)
     if answer is None:
         return None
     if answer != "output":
         columns["response"] = answer
-    evidence = [prompt, answer]
+    evidence.append(answer)
     for role, column in (("query", "input"), ("system", "system"), ("history", "history")):
         if column in names and column not in evidence:
             columns[role] = column

@@ -43,6 +43,8 @@ RENAMED: Mapping[str, tuple[str, ...]] = {
 # LLaMA-Factory's names of one more kind.
 STAGES = {"sft": "SFT", "dpo": "DPO", "pt": "PT", "vl-pt": "VL-PT", "vl-sft": "VL-SFT", "vl-dpo": "VL-DPO"}
 METHODS = {"lora": "LoRA", "full": "full", "freeze": "freeze"}
+# Torch's ways of computing the optimiser that the engine calls adamw.
+TORCH_ADAMW = frozenset({"adamw_torch", "adamw_torch_fused", "adamw_hf"})
 # Set by the studio or meaningless beside it; the run is the same without.
 OTHERS_SET_HERE = frozenset(
     {"overwrite_output_dir", "plot_loss", "overwrite_cache", "dataset_dir", "run_name", "do_predict", "do_export"}
@@ -93,6 +95,8 @@ def _value(key: str, value: Any) -> Any:
         return STAGES.get(word, value)
     if key == "fine_tuning":
         return METHODS.get(word, value)
+    if key == "optim":
+        return "adamw" if word in TORCH_ADAMW else value
     return value
 
 
@@ -110,6 +114,12 @@ def _all_or_names(value: Any) -> str:
     return "" if given.strip() == "all" else given
 
 
+def _reporters(value: Any) -> dict[str, Any]:
+    """The engine takes a list; LLaMA-Factory also takes one name, and says `none` where we say nothing."""
+    given = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return {"report_to": [name for name in given if name not in (None, "none")]}
+
+
 def _no_counterpart(value: Any) -> dict[str, Any]:
     return {}
 
@@ -125,6 +135,7 @@ _SPECIAL: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "bf16": _bf16,
     # The engine renders with the chat template of the model's tokenizer.
     "template": _no_counterpart,
+    "report_to": _reporters,
     "lora_target": lambda value: {"lora_target_modules": _all_or_names(value)},
     "freeze_trainable_modules": lambda value: {"freeze_trainable_modules": _all_or_names(value)},
     "fp16": lambda value: {} if _is_on(value) else {"compute_type": "float32"},

@@ -141,7 +141,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "problem.adapter_gone": (
         "There is no adapter in {given}. Choose another, or start from the base model.",
-        "{given} 中没有适配器。请更换，或从底座模型开始。",
+        "{given} 中没有适配器。请更换，或从基座模型开始。",
     ),
     "problem.gpu_build_missing": (
         "This PaddlePaddle is made for CPUs. Train on the CPU, or install requirements-gpu.txt.",
@@ -165,7 +165,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "problem.hook_gone": (
         "The studio's own file {given} is gone: it was moved while a run was being started. Start it anew.",
-        "studio 自身的文件 {given} 不见了（启动期间被移动）。请重新开始。",
+        "工作台自身的文件 {given} 不见了（启动期间被移动）。请重新开始。",
     ),
     "problem.nothing_written": (
         "The engine ended without an error but did not write {path}.",

@@ -209,7 +209,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "option.sequence_parallel": ("Sequence parallel", "序列并行"),
     "option.sequence_parallel.help": (
         "Tensor parallel GPUs divide the tokens between the matrices, too.",
-        "张量并行的 GPU 在矩阵之间也切分词元。",
+        "张量并行的 GPU 在矩阵之间也切分 token。",
     ),
     "option.machines": ("Machines", "机器数"),
     "option.machines.help": (
@@ -223,6 +223,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "option.compute_type": ("Precision", "精度"),
     "option.compute_type.help": (
         "float32 on a CPU; bf16 halves the memory on a GPU; nf4, wint8 and wint4 store the base of a LoRA smaller.",
-        "CPU 上用 float32；GPU 上 bf16 显存减半；nf4、wint8、wint4 进一步压缩 LoRA 的底座。",
+        "CPU 上用 float32；GPU 上 bf16 显存减半；nf4、wint8、wint4 进一步压缩 LoRA 的基座。",
     ),
 }

@@ -35,7 +35,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "error.access_unreadable": (
         "{path} in the home's .access folder cannot be read, and so nobody is let in. Setting the password anew mends a broken one: python -m studio password",
-        "无法读取工作目录 .access 中的 {path}，因此任何人都无法进入。重新设置密码可修复：python -m studio password",
+        "无法读取主目录 .access 中的 {path}，因此任何人都无法进入。重新设置密码可修复：python -m studio password",
     ),
     "error.only_loopback": (
         "{given} is refused: without a password the studio is offered to this machine only (127.0.0.1). Set one with `python -m studio password --home {home}`, then start again.",

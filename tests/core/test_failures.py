@@ -87,6 +87,13 @@ def test_a_run_that_went_well_has_no_signature() -> None:
 def test_an_unknown_failure_keeps_its_last_words() -> None:
     log = "Traceback (most recent call last):\n  File x\nKeyError: 'a'\nmymodule.OddError: nobody knows this\n"
     assert diagnose(1, log) == Problem("", "engine_error", {"reason": "mymodule.OddError: nobody knows this"})
+    # Paddle's own errors say what is wrong some lines below their kind.
+    paddles = (
+        "Error Message Summary:\n---\nOddError: \n\nNobody knows this, either.\nPlease check.\n (at x.cc:86)\n"
+    )
+    assert diagnose(1, paddles) == Problem("", "engine_error", {"reason": "OddError: Nobody knows this, either."})
+    assert diagnose(1, "KeyboardInterrupt\n") == Problem("", "engine_error", {"reason": "KeyboardInterrupt"})
+    assert diagnose(1, "OddError:\n\n") == Problem("", "engine_error", {"reason": "OddError:"})
     assert diagnose(3, "nothing said") == Problem("", "engine_failed", {"exit_code": 3})
     assert diagnose(-9, "", memory_kill=True).code == "killed_for_memory"
 

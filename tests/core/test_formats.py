@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from studio.core.formats import detect_format, entry_format
+from studio.core.formats import FORMATS, STAGES_OF, detect_format, entry_format
+from studio.core.mapping import check_entry
 from studio.core.parsing import RowFault, parse_row
 from studio.core.rows import Row, Turn
 from studio.core.writing import engine_row
@@ -52,6 +53,12 @@ def test_a_format_is_recognised_and_its_row_read(name: str, raw: dict[str, Any],
     assert found.format == name
     assert entry_format(found.entry) == name
     assert parse(raw, found.entry) == row
+    # What is recognised is an entry that a person may write, too.
+    assert check_entry(found.entry) == []
+
+
+def test_every_format_has_a_case_a_parser_and_stages() -> None:
+    assert [case[0] for case in CASES] == list(FORMATS) == list(STAGES_OF)
 
 
 def test_what_fits_no_format_is_not_guessed() -> None:
@@ -65,6 +72,21 @@ def test_other_column_names_are_written_into_the_entry() -> None:
     assert found is not None
     assert found.entry["columns"] == {"prompt": "question", "response": "answer", "history": "history"}
     assert [turn.content for turn in parse(raw, found.entry).turns] == ["早", "早安", "问", "答"]
+
+
+@pytest.mark.parametrize("said", [{"answer": "答"}, {"chosen": "好", "rejected": "坏"}])
+def test_a_context_beside_the_question_is_asked_with_it(said: dict[str, str]) -> None:
+    raw = {"question": "问", "context": "病历", **said}
+    found = detect_format([raw])
+    assert found is not None
+    assert found.entry["columns"]["query"] == "context"
+    assert "context" in found.evidence
+    assert parse(raw, found.entry).turns[0].content == "问\n病历"
+    # One that is no text, or beside an `input`, has no place.
+    for other in ({**raw, "context": {"a": 1}}, {**raw, "input": "另"}):
+        plain = detect_format([other])
+        assert plain is not None
+        assert plain.entry["columns"].get("query", "input") == "input"
 
 
 def test_an_entry_of_llama_factory_reads_as_there() -> None:

@@ -34,6 +34,8 @@ LLAMA_FACTORY = {
     "pref_beta": 0.2,
     "overwrite_output_dir": True,
     "warmup_ratio": 0.1,
+    "optim": "adamw_torch",
+    "report_to": "none",
     "output_dir": "saves/x",
 }
 
@@ -61,6 +63,17 @@ def test_a_llama_factory_file_is_understood() -> None:
     assert (keys["max_seq_len"], keys["compute_type"], keys["beta"]) == (2048, "bf16", 0.2)
     assert (keys["lora_alpha"], keys["lora_target_modules"], keys["eval_share"]) == (16, "q_proj,v_proj", 0.1)
     assert (told["warmup_ratio"], told["output_dir"]) == ("taken", "set_here")
+    assert (keys["optim"], keys["report_to"]) == ("adamw", [])
+
+
+@pytest.mark.parametrize(("given", "read"), [("wandb", ["wandb"]), (["none"], []), (["swanlab"], ["swanlab"])])
+def test_reporters_are_a_list_for_the_engine(given: object, read: list[str]) -> None:
+    assert imported_keys(translate_config({"report_to": given})) == {"report_to": read}
+
+
+def test_only_other_names_of_the_same_optimiser_become_the_engines() -> None:
+    assert imported_keys(translate_config({"optim": "adamw_mini"})) == {"optim": "adamw_mini"}
+    assert imported_keys(translate_config({"optim": "adamw_torch_fused"})) == {"optim": "adamw"}
 
 
 def test_every_key_is_reported_once_with_an_outcome_that_has_words() -> None:

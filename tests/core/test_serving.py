@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from studio.core.serving import (
+    BACKENDS,
     SERVER_OPTIONS,
     ServeFacts,
     ServePlace,
@@ -92,7 +93,12 @@ def test_vllm_is_a_command_to_copy() -> None:
     assert shown.startswith('VLLM_API_KEY="$STUDIO_API_KEY" vllm serve ')
 
 
-@pytest.mark.parametrize("backend", ["builtin", "fastdeploy", "vllm"])
+def test_every_engine_has_a_name_and_a_command_of_its_own() -> None:
+    assert {f"serve.backend.{backend}" for backend in BACKENDS} <= TEXTS.keys()
+    assert len({serve_command(a_request(backend=backend), PLACE).argv for backend in BACKENDS}) == len(BACKENDS)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("host", ["127.0.0.1", WILDCARD])
 def test_nothing_that_is_not_there_is_passed_as_text(backend: str, host: str) -> None:
     empty = {spec.name: "" for spec in SERVER_OPTIONS if spec.default == ""}

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from studio.errors import Problem
 
 LAST_WORDS = 500
-ERROR_LINE = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b.*", re.MULTILINE)
+# Paddle's own errors say what is wrong some lines below their kind.
+ERROR_LINE = re.compile(r"^\s*(?:\w+\.)*\w*(?:Error|Exception|Interrupt)\b(?::[ \t]*\n\s*\S.*|.*)", re.MULTILINE)
 # Where reading of a long log begins: what Python, Paddle and a shell print first when something went wrong.
 ERROR_WORDS = (
     b"Traceback",
@@ -121,7 +122,7 @@ def diagnose(exit_code: int, log: str, *, memory_kill: bool = False) -> Problem:
         return Problem("", "killed", {"signal": signal.Signals(-exit_code).name})
     errors = ERROR_LINE.findall(log)
     if errors:
-        return Problem("", "engine_error", {"reason": errors[-1].strip()[:LAST_WORDS]})
+        return Problem("", "engine_error", {"reason": " ".join(errors[-1].split())[:LAST_WORDS]})
     return Problem("", "engine_failed", {"exit_code": exit_code})
 
 
