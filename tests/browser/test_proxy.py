@@ -32,7 +32,7 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-encoding
 
 def behind_nginx(headers: dict[str, str], own: str) -> dict[str, str]:
     """What nginx makes of a browser's headers, by the lines of the page on deployment."""
-    return set_headers(headers, {"$host": own, "$scheme": "http", "$remote_addr": "127.0.0.1"})
+    return set_headers(headers, {"$http_host": own, "$scheme": "http", "$remote_addr": "127.0.0.1"})
 
 
 def in_a_notebook(headers: dict[str, str], own: str) -> dict[str, str]:
