@@ -18,6 +18,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "There was not enough memory for a step ({reason}). Let it work on fewer or shorter rows at once.",
         "内存不足以完成一步训练（{reason}）。请减少每批行数或缩短序列。",
     ),
+    "problem.gpu_out_of_memory": (
+        "GPU {device} had not enough memory: {given} more were asked for, and {known} were free. Let it work on fewer or shorter rows at once, or end what else uses this GPU.",
+        "GPU {device} 显存不足：还需要 {given}，仅剩 {known}。请减少每批行数或缩短序列，或结束占用该 GPU 的其他程序。",
+    ),
     "problem.disk_full": (
         "The disk is full. Free some space, then run it again; it goes on from its newest checkpoint.",
         "磁盘已满。请清理空间后再次运行，将从最新检查点继续。",

@@ -95,6 +95,7 @@ def _changes(before: TrainRequest, after: TrainRequest) -> dict[str, tuple[objec
 CUT_OFF = frozenset({"lost", "killed", "disk_full", "checkpoint_torn", "log_flood"})
 _MENDS: Mapping[str, Callable[[TrainRequest, Mapping[str, object]], TrainRequest | None]] = {
     "out_of_memory": _less_memory,
+    "gpu_out_of_memory": _less_memory,
     "killed_for_memory": _less_memory,
     "not_a_number": _lower_rate,
     "loss_spike": _lower_rate,
