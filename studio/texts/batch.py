@@ -42,7 +42,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "batch.remove": ("Remove", "删除"),
     "batch.remove.ask": ("Delete {name} with all of its answers?", "删除 {name} 及其全部回答？"),
     "batch.pick": ("Batches", "批次"),
-    "batch.none": ("No batch is chosen; what is started shows here.", "未选择批次；开始后在此显示。"),
+    "batch.none": (
+        "No batch is chosen. Pick a dataset or write questions, choose models, and press Start.",
+        "未选择批次。请选择数据集或填写问题，选好模型后点击“开始”。",
+    ),
     "batch.started": ("{name} is started.", "已开始 {name}。"),
     "batch.removed": ("{name} is deleted.", "已删除 {name}。"),
     "batch.state.running": ("running", "进行中"),

@@ -10,32 +10,31 @@ from studio.actions.hand_on import HandOnView, find_hand_on
 from studio.actions.proofs import ProofView, view_proof
 from studio.stores.home import Home
 from studio.texts import say, word_check, word_error, word_problem
-from studio.ui.words import attempt, notice
+from studio.ui.words import attempt, notice, refusals, train_first
 
 
 def show_export(home: Home, run: str, language: str) -> dict[str, Any]:
     """What the page shows of a run's newest export: `card` as HTML, and the model where it is there."""
     view, failed = (None, "") if not run else attempt(lambda: find_export(home, run), language)
     if view is None:
-        return {"card": failed or notice(say("export.none" if run else "export.no_run", language)), "active": False}
+        told = failed or (notice(say("export.none", language)) if run else train_first("export.no_run", language))
+        return {"card": told + refusals({"export-cancel": "no_export"}, language)}
     there = view.target if view.is_there else ""
-    return {"card": _export_card(view, language), "active": view.is_active, "there": there}
+    cancel = refusals({"export-cancel": "" if view.is_active else "no_export"}, language)
+    return {"card": _export_card(view, language) + cancel, "there": there}
 
 
 def show_proof(home: Home, name: str, language: str) -> dict[str, Any]:
     """What the page shows of a proof that was made alone: `card` as HTML."""
-    if not name:
-        return {"card": "", "active": False}
-    view, failed = attempt(lambda: view_proof(home, name), language)
-    return {"card": failed or _proof_card(view, language), "active": bool(view and view.is_active)}
+    view, failed = attempt(lambda: view_proof(home, name), language) if name else (None, "")
+    cancel = refusals({"prove-cancel": "" if view and view.is_active else "no_proof"}, language)
+    return {"card": (_proof_card(view, language) if view else failed) + cancel}
 
 
 def show_hand_on(home: Home, kind: str, model: str, language: str) -> dict[str, Any]:
     """What the page shows of a model's package or push: `card` as HTML."""
     view, failed = attempt(lambda: find_hand_on(home, kind, model), language)
-    if view is None:
-        return {"card": failed, "active": False}
-    return {"card": _hand_on_card(view, language), "active": view.is_active}
+    return {"card": failed if view is None else _hand_on_card(view, language)}
 
 
 def _export_card(view: ExportView, language: str) -> str:

@@ -18,6 +18,7 @@ from studio.ui.dataset_tab import build_dataset_tab
 from studio.ui.evaluate_tab import build_evaluate_tab
 from studio.ui.export_tab import build_export_tab
 from studio.ui.history_tab import build_history_tab
+from studio.ui.links import build_links, wire_links
 from studio.ui.serve_tab import build_serve_tab
 from studio.ui.train_tab import build_train_tab
 from studio.ui.use_model import wire_uses
@@ -57,7 +58,8 @@ def build_page(parts: StudioParts) -> gr.Blocks:
                 elem_id="page-language",
                 interactive=True,
             )
-        with gr.Tabs(elem_id="page-tabs"):
+        links = build_links()
+        with gr.Tabs(elem_id="page-tabs") as tabs:
             build_train_tab(parts, words, page, language)
             build_history_tab(words, language)
             build_chat_tab(parts, words, page, language)
@@ -66,6 +68,7 @@ def build_page(parts: StudioParts) -> gr.Blocks:
             build_serve_tab(parts, words, page, language)
             build_dataset_tab(parts, words, page, language)
         wire_uses(parts, page, language)
+        wire_links(parts, page, tabs, links)
         switch = {"fn": None, "inputs": language, "outputs": words.components(), "js": words.switch_script()}
         language.change(**switch)
         language.change(_header, language, header, show_progress="hidden")

@@ -8,29 +8,35 @@ from studio.actions.evaluation import RunScores, list_run_scores
 from studio.actions.repair import find_repair
 from studio.actions.runs import find_run
 from studio.core.paddleformers.remedies import Remedy
+from studio.core.reasons import why_not_stop
 from studio.core.report import is_gain
 from studio.core.report_writing import format_change, format_value
 from studio.core.runs import RunView
 from studio.errors import Problem
 from studio.stores.home import Home
 from studio.texts import say, word_problem
-from studio.ui.words import attempt, field_label, notice
+from studio.ui.words import attempt, field_label, notice, refusals
 
 # What a line has room for.
 TOLD_METRICS = frozenset({"f1", "loss", "label_accuracy", "choice_accuracy", "preference_accuracy", "judge"})
 
 
 def show_run(home: Home, run: str, language: str) -> dict[str, Any]:
-    """What the page shows of a run: `card` as HTML, and whether it can be stopped."""
+    """What the page shows of a run: `card` as HTML, which says whether it can be stopped, too."""
     if not run:
-        return {"card": notice(say("train.no_run", language)), "active": False}
+        return {"card": notice(say("train.no_run", language)) + _refusals(None, language)}
     view, told = attempt(lambda: find_run(home, run), language)
     if told:
-        return {"card": told, "active": False}
+        return {"card": told + _refusals(None, language)}
     # The scores of a run that trains again are those of what it was.
     scores = [] if view.is_active else list_run_scores(home, view.run)
     final = [each for each in scores if each.checkpoint is None]
-    return {"card": run_card(view, language, find_repair(view), final), "active": view.is_active}
+    return {"card": run_card(view, language, find_repair(view), final) + _refusals(view, language)}
+
+
+def _refusals(view: RunView | None, language: str) -> str:
+    code = why_not_stop(view is not None, view is not None and view.is_active)
+    return refusals(dict.fromkeys(("train-stop", "train-stop-now"), code), language)
 
 
 def card_box(part: str) -> str:

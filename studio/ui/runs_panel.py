@@ -43,6 +43,7 @@ QUEUE_CHANGES: Mapping[str, Callable[[Home, str], RunView]] = {
 class RunParts:
     """The components by which a run is picked and gone on with."""
 
+    asked: Any
     run: Any
     checkpoint: Any
     changes: Any
@@ -65,6 +66,7 @@ def build_runs(words: Words) -> RunParts:
     run = words.on(
         gr.Dropdown([], label=say("train.run"), elem_id="train-run", interactive=True), label="train.run"
     )
+    asked = gr.Textbox("", visible=False)
     current = gr.HTML(run_marker(None, "en"), elem_classes="plain marker", elem_id="train-current-run")
     gr.HTML(card_box("run"), elem_classes="plain", elem_id="train-card")
     chart = gr.HTML(run_chart("en"), elem_classes="plain", elem_id="train-chart")
@@ -112,6 +114,7 @@ def build_runs(words: Words) -> RunParts:
         )
     notify = build_notify(words)
     return RunParts(
+        asked=asked,
         run=run,
         checkpoint=checkpoint,
         changes=changes,
@@ -140,13 +143,15 @@ def wire_runs(
 ) -> None:
     """What the buttons do to the run that is picked, and to the form."""
     home, run, checkpoint, told = studio.home, parts.run, parts.checkpoint, parts.told
-    gr.on(
-        [page.load, tab.select],
-        lambda picked: run_choices(home, picked, keep=True),
+    # An address may name a run; later the address follows what is picked.
+    page.load(
+        lambda wanted: run_choices(home, wanted),
+        parts.asked,
         run,
-        run,
+        js="() => [new URLSearchParams(location.search).get('run') || '']",
         show_progress="hidden",
     )
+    tab.select(lambda picked: run_choices(home, picked, keep=True), run, run, show_progress="hidden")
     gr.on([run.change, language.change], run_marker, [run, language], parts.current, show_progress="hidden")
     language.change(run_chart, language, parts.chart, show_progress="hidden")
     language.change(run_log, language, parts.log, show_progress="hidden")
@@ -205,14 +210,17 @@ def run_log(language: str) -> str:
 def run_choices(home: Home, picked: str | None, keep: bool = False) -> Any:
     """All runs that are not archived, newest first; without a pick the newest that is alive, or else the newest.
 
+    `picked` is a run or its name; what is not there is no pick.
+
     With `keep` a pick that is still there is left alone: a late answer must not undo what was picked meanwhile.
     """
-    runs = [summary for summary in list_summaries(home) if not summary.archived or summary.run == picked]
+    summaries = list_summaries(home)
+    picked = next((summary.run for summary in summaries if picked in (summary.run, summary.name)), None)
+    runs = [summary for summary in summaries if not summary.archived or summary.run == picked]
     choices = [(f"{summary.name} · {summary.stage} {summary.method}", summary.run) for summary in runs]
-    known = {summary.run for summary in runs}
-    if keep and picked in known:
+    if keep and picked:
         return gr.update(choices=choices)
-    if picked not in known:
+    if not picked:
         alive = next((summary.run for summary in runs if summary.state in ACTIVE_STATES), None)
         picked = alive or (runs[0].run if runs else None)
     return gr.update(choices=choices, value=picked)

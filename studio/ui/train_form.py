@@ -13,7 +13,7 @@ from studio.core.paddleformers.arguments import find_arguments
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused
 from studio.texts import say
-from studio.ui.words import Words
+from studio.ui.words import Words, in_both
 
 GROUPS = tuple(dict.fromkeys(spec.group for spec in OPTIONS))
 OPEN_GROUPS = ("learning",)
@@ -135,6 +135,8 @@ def show_arguments(text: str) -> str:
         f"<td><code>{html.escape(str(argument.default))}</code></td><td>{html.escape(argument.help)}</td></tr>"
         for argument in find_arguments(text)
     )
+    if text.strip() and not rows:
+        return f'<p class="line">{in_both("empty.found")}</p>'
     return f'<div class="scroll"><table class="data"><tbody>{rows}</tbody></table></div>' if rows else ""
 
 

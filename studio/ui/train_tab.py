@@ -108,7 +108,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         {*inputs.values(), language},
         [told, problems, runs.run, runs.current, inputs["name"]],
         trigger_mode="once",
-    ).then(
+    ).success(None, runs.run, None, js="(run) => window.studio.picked(run)").then(
         # What was asked before the start may be answered after it, and then speaks of a name that is taken.
         **preview
     )

@@ -84,7 +84,7 @@
       const cell = element("td", "", { className: NUMBERS.has(column) ? "number" : "" });
       if (column === "state") cell.append(element("span", words()[`state.${run.state}`], { className: `pill ${run.state}` }));
       else if (column === "tags") cell.append(...run.tags.map((tag) => element("span", tag, { className: "tag" })));
-      else if (column === "name") cell.append(element("b", run.name));
+      else if (column === "name") cell.append(window.studio.goLink("train", run.name, run.name));
       else cell.textContent = (told[column] || values[column])(run);
       row.append(cell);
     }
@@ -131,7 +131,8 @@
     table.append(top, body);
     // What is far below is drawn when somebody comes near it.
     rows.onscroll = () => rows.scrollTop + rows.clientHeight > rows.scrollHeight - 400 && body.rows.length < found.length && more();
-    const none = element("p", say(state.told.runs.length ? "none" : "empty"), { className: "line nothing" });
+    const none = element("p", `${say(state.told.runs.length ? "none" : "empty")} `, { className: "line nothing" });
+    if (!state.told.runs.length) none.append(window.studio.goLink("train"));
     rows.replaceChildren(found.length ? table : none);
   }
 
@@ -142,7 +143,7 @@
     forget(known);
     const count = state.chosen.size;
     place.querySelectorAll(".acts [data-act]").forEach((button) => {
-      button.disabled = !count;
+      window.studio.refuse(button, count ? "" : window.studio.say("why.choose_runs"));
     });
     place.querySelector(".chosen").textContent = count ? say("chosen", { count }) : "";
     const trash = place.querySelector(".trash");
