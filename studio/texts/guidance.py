@@ -9,6 +9,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "link.no_tab": ("There is no tab {given} in this studio.", "没有名为 {given} 的页面。"),
     "link.copy": ("Copy link", "复制链接"),
     "link.open": ("Open", "打开"),
+    # Settings that are kept.
+    "kept.reset": ("Reset to defaults", "恢复默认设置"),
+    "kept.back": ("These are your last settings in this browser.", "这是您上次在此浏览器中的设置。"),
+    "kept.gone": ("Gone meanwhile, and left out: {names}.", "以下各项已不存在，未予恢复：{names}。"),
     # Copying.
     "copy.copy": ("Copy", "复制"),
     "copy.copied": ("Copied", "已复制"),
