@@ -1,6 +1,56 @@
 """What helps along: the tour, links into the page, why a button does nothing, copying, and settings that are kept."""
 
 TEXTS: dict[str, tuple[str, str]] = {
+    # The tour.
+    "tour.offer": (
+        "New here? A tour of two minutes, from data to a served model.",
+        "初次使用？两分钟导览：从数据到模型服务。",
+    ),
+    "tour.open": ("Show me around", "开始导览"),
+    "tour.never": ("Not now", "暂不需要"),
+    "tour.back": ("Back", "上一步"),
+    "tour.next": ("Next", "下一步"),
+    "tour.end": ("Close", "关闭"),
+    "tour.done": ("Done", "完成"),
+    "tour.count": ("{step} of {steps}", "{step} / {steps}"),
+    "tour.1": ("Your data", "您的数据"),
+    "tour.1.text": (
+        "Everything that can be trained on is listed here, three demo datasets among it. "
+        "Register your own file on this tab; its format is recognised, and every faulty row is told.",
+        "可用于训练的数据都列在这里，其中有三个演示数据集。可在本页注册自己的文件：格式会自动识别，错误行会逐条指出。",
+    ),
+    "tour.2": ("Train", "训练"),
+    "tour.2.text": (
+        "The form is filled in with a demo that takes about a minute on a CPU. What stands in the way is told above; "
+        "Start begins the run, which goes on when you close the page.",
+        "表单已填好演示，用 CPU 约需一分钟。上方会指出需要修正的问题；点击“开始训练”后，关闭页面也不影响运行。",
+    ),
+    "tour.3": ("Watch", "观察"),
+    "tour.3.text": (
+        "Loss and other measures are drawn while the run goes on, and under them its log. The Runs tab keeps all runs "
+        "and compares them.",
+        "运行期间会实时绘制损失等指标，下方是日志。“运行记录”页保存全部运行并可比较。",
+    ),
+    "tour.4": ("Chat", "对话"),
+    "tour.4.text": (
+        "Load the base model or a run of yours, and ask it. Two models can be asked side by side.",
+        "加载基座模型或自己的运行并提问；也可以并排比较两个模型。",
+    ),
+    "tour.5": ("Evaluate", "评估"),
+    "tour.5.text": (
+        "Score base and tuned model on rows that neither was trained on, and see whether the difference is certain.",
+        "用未参与训练的数据为基座和微调模型评分，并查看差异是否可靠。",
+    ),
+    "tour.6": ("Export", "导出"),
+    "tour.6.text": (
+        "Merge a LoRA run into its base. The merged model is compared with both before it is offered.",
+        "把 LoRA 运行合并到基座；合并后的模型先与二者比较，通过后才会提供。",
+    ),
+    "tour.7": ("Serve", "服务"),
+    "tour.7.text": (
+        "Start a server that speaks the OpenAI protocol, and copy the lines that call it. That was the tour.",
+        "启动兼容 OpenAI 协议的服务，并复制调用代码。导览到此结束。",
+    ),
     # Links.
     "link.no_run": (
         "There is no run {given}; the Runs tab lists all that there are.",
@@ -9,6 +59,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "link.no_tab": ("There is no tab {given} in this studio.", "没有名为 {given} 的页面。"),
     "link.copy": ("Copy link", "复制链接"),
     "link.open": ("Open", "打开"),
+    # Times.
+    "unit.s": ("{count} s", "{count} 秒"),
+    "unit.min": ("{count} min", "{count} 分钟"),
+    "unit.h": ("{count} h", "{count} 小时"),
+    "unit.d": ("{count} d", "{count} 天"),
+    "unit.and": (" ", " "),
     # Settings that are kept.
     "kept.reset": ("Reset to defaults", "恢复默认设置"),
     "kept.back": ("These are your last settings in this browser.", "这是您上次在此浏览器中的设置。"),

@@ -10,6 +10,7 @@ from studio.actions.batch import BatchView, read_table, view_batch, word_reason
 from studio.core.batch import BatchAnswer, BatchTable
 from studio.core.questions import Question
 from studio.core.reasons import why_not_batch, why_not_turn
+from studio.core.units import say_duration, say_seconds
 from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.words import attempt, notice, off, refusals
@@ -17,7 +18,6 @@ from studio.ui.words import attempt, notice, off, refusals
 FILES = ("csv", "jsonl")
 ACTS = ("cancel", "resume", "remove")
 PAGE_ROWS = 20
-MINUTE_S, HOUR_S = 60, 3600
 # These two are coloured as the states of runs that they are like.
 COLOURS = {"incomplete": "stopped", "interrupted": "lost"}
 
@@ -46,14 +46,8 @@ def batch_refusals(kind: str, view: BatchView | None, language: str) -> str:
 
 
 def say_left(seconds: float, language: str) -> str:
-    """About how long something still takes, in the largest unit that is not zero."""
-    if seconds < MINUTE_S:
-        time = say("batch.left.seconds", language, count=max(1, round(seconds)))
-    elif seconds < HOUR_S:
-        time = say("batch.left.minutes", language, count=round(seconds / MINUTE_S))
-    else:
-        time = say("batch.left.hours", language, count=f"{seconds / HOUR_S:.1f}")
-    return say("batch.left", language, time=time)
+    """About how long something still takes."""
+    return say("batch.left", language, time=say_duration(max(1, round(seconds)), language))
 
 
 def batch_state(view: BatchView, language: str, kind: str = "batch", files: Sequence[str] = ()) -> str:
@@ -129,7 +123,7 @@ def _cell(answer: BatchAnswer | None, language: str) -> str:
         return '<td class="missing">–</td>'
     if answer.error:
         return f'<td class="bad"><div class="said">{html.escape(word_reason(answer.error, language))}</div></td>'
-    facts = [f"{answer.seconds:.1f} s"]
+    facts = [say_seconds(answer.seconds, language)]
     if answer.completion_tokens is not None:
         facts.insert(0, say("batch.tokens", language, count=f"{answer.completion_tokens:,}"))
     if answer.finish_reason == "length":

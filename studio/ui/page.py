@@ -20,6 +20,7 @@ from studio.ui.export_tab import build_export_tab
 from studio.ui.history_tab import build_history_tab
 from studio.ui.links import build_links, wire_links
 from studio.ui.serve_tab import build_serve_tab
+from studio.ui.tour import tour_button
 from studio.ui.train_tab import build_train_tab
 from studio.ui.use_model import wire_uses
 from studio.ui.words import Words
@@ -70,10 +71,11 @@ def build_page(parts: StudioParts) -> gr.Blocks:
         wire_uses(parts, page, language)
         wire_links(parts, page, tabs, links)
         switch = {"fn": None, "inputs": language, "outputs": words.components(), "js": words.switch_script()}
-        language.change(**switch)
+        # The listeners of an event work one after another: words wait for none that asks the server.
+        language.input(**switch)
         language.change(_header, language, header, show_progress="hidden")
         language.input(None, language, None, js=KEEP_LANGUAGE)
-        page.load(None, None, language, js=READ_LANGUAGE)
+        page.load(None, None, language, js=READ_LANGUAGE).then(**switch)
     _part_deferred(page)
     return page
 
@@ -93,4 +95,4 @@ def _part_deferred(page: gr.Blocks) -> None:
 
 def _header(language: str) -> str:
     title, tagline = (html.escape(say(f"page.{key}", language)) for key in ("title", "tagline"))
-    return f'<div class="brand"><h1>{title}</h1><span>{tagline}</span></div>'
+    return f'<div class="brand"><h1>{title}</h1><span>{tagline}</span></div>{tour_button(language)}'

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import yaml
 
-from studio.actions.checkpoints import Checkpoint, delete_checkpoint, list_checkpoints
+from studio.actions.checkpoints import Checkpoint, checkpoint_path, delete_checkpoint, list_checkpoints
 from studio.actions.history import list_summaries
 from studio.actions.queue import cpu_runs, hold_run, move_run, set_cpu_runs
 from studio.actions.repair import repair_run
@@ -16,6 +16,7 @@ from studio.actions.resume import resume_run
 from studio.actions.runs import request_of
 from studio.actions.train import free_name
 from studio.core.runs import ACTIVE_STATES, RunView
+from studio.core.units import say_size
 from studio.errors import Problem, RequestRefused
 from studio.stores.home import Home
 from studio.texts import say
@@ -24,7 +25,7 @@ from studio.ui.log_box import log_box
 from studio.ui.notify_panel import build_notify, wire_notify
 from studio.ui.run_card import card_box, run_marker
 from studio.ui.train_form import TrainForm, fill_form
-from studio.ui.words import Words, attempt, notice
+from studio.ui.words import Words, attempt, copy_button, notice
 
 if TYPE_CHECKING:
     from studio.ui.page import StudioParts
@@ -49,6 +50,7 @@ class RunParts:
     changes: Any
     resume: Any
     drop: Any
+    where: Any
     mend: Any
     clone: Any
     queueing: Mapping[str, Any]
@@ -92,6 +94,7 @@ def build_runs(words: Words) -> RunParts:
         resume = words.button("train.resume", "train-resume", size="sm")
         drop = words.button("train.checkpoint.delete", "train-checkpoint-delete", size="sm")
         mend = words.button("train.repair", "train-repair", size="sm")
+        where = words.button("copy.checkpoint", "train-checkpoint-path", size="sm")
         clone = words.button("train.clone", "train-clone", size="sm")
         visualdl = words.button("train.visualdl", "train-visualdl", size="sm")
     told = gr.HTML(elem_classes="plain", elem_id="train-run-told")
@@ -120,6 +123,7 @@ def build_runs(words: Words) -> RunParts:
         changes=changes,
         resume=resume,
         drop=drop,
+        where=where,
         mend=mend,
         clone=clone,
         queueing=queueing,
@@ -184,6 +188,12 @@ def wire_runs(
         [told, checkpoint],
         show_progress="hidden",
     )
+    parts.where.click(
+        lambda picked, step, spoken: _tell_path(home, picked, step, spoken),
+        [run, checkpoint, language],
+        told,
+        show_progress="hidden",
+    ).then(None, None, None, js="() => document.querySelector('#train-run-told [data-copy]')?.click()")
     parts.mend.click(
         lambda picked, spoken: _repair(home, picked, spoken), [run, language], [told, run], trigger_mode="once"
     )
@@ -237,7 +247,7 @@ def _checkpoints(home: Home, run: str | None, kept: int | None, language: str) -
 
 
 def _say_checkpoint(checkpoint: Checkpoint, language: str) -> str:
-    told = [str(checkpoint.step), f"{checkpoint.size / 1e6:,.1f} MB"]
+    told = [str(checkpoint.step), say_size(checkpoint.size)]
     for name in ("loss", "eval_loss"):
         value = getattr(checkpoint, name)
         if value is not None:
@@ -257,6 +267,14 @@ def _delete_checkpoint(home: Home, run: str | None, step: int | None, language: 
         return failed, gr.skip()
     told = notice(say("train.checkpoint.deleted", language, step=step), "good")
     return told, _checkpoints(home, run, None, language)
+
+
+def _tell_path(home: Home, run: str | None, step: int | None, language: str) -> str:
+    if not run:
+        return notice(say("train.no_run", language))
+    wanted = None if step in (None, NEWEST) else step
+    path, failed = attempt(lambda: checkpoint_path(home, run, wanted), language)
+    return failed or notice(str(path), more=" " + copy_button(str(path), "path", language))
 
 
 def _resume(home: Home, run: str | None, step: int | None, changes: str, language: str) -> str:

@@ -24,6 +24,7 @@ from studio.ui.settings_panel import (
     wire_settings,
 )
 from studio.ui.sweep_panel import build_sweep, wire_sweep
+from studio.ui.tour import build_invitation
 from studio.ui.train_form import TrainForm, build_form, read_request, visible_options
 from studio.ui.words import Words, attempt, notice, problem_list, tell
 
@@ -37,34 +38,38 @@ WARNINGS = frozenset({"memory_too_small"})
 def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
     """Build the tab and wire it."""
     home = parts.home
-    with words.on(gr.Tab(say("train.tab"), id="train"), label="train.tab") as tab, gr.Row():
-        with gr.Column(scale=5, min_width=340):
-            with gr.Row(elem_id="train-begin"):
-                preset = build_preset_choice(words)
-                kept = build_kept(words)
-            inputs, groups = build_form(default_request(home), words)
-            settings = build_settings(words)
-            sweep = build_sweep(words)
-        with gr.Column(scale=6, min_width=340, elem_classes="side"):
-            problems = gr.HTML(elem_classes="plain", elem_id="train-problems")
-            with gr.Row(elem_classes="actions"):
-                start = words.button("train.start", "train-start", variant="primary")
-                stop = words.button("train.stop", "train-stop")
-                now = words.button("train.stop_now", "train-stop-now", variant="stop")
-            told = gr.HTML(elem_classes="plain", elem_id="train-told")
-            reductions = build_reductions(words)
-            with words.on(gr.Accordion(say("train.command"), open=False), label="train.command"):
-                command = gr.Code(
-                    language="shell", show_label=False, elem_id="train-command", lines=2, wrap_lines=True
-                )
-                config, snippet = (
-                    words.on(
-                        gr.Code(language=kind, label=say(f"train.{kind}"), elem_id=f"train-{kind}", max_lines=18),
-                        label=f"train.{kind}",
+    with words.on(gr.Tab(say("train.tab"), id="train"), label="train.tab") as tab:
+        build_invitation()
+        with gr.Row():
+            with gr.Column(scale=5, min_width=340):
+                with gr.Row(elem_id="train-begin"):
+                    preset = build_preset_choice(words)
+                    kept = build_kept(words)
+                inputs, groups = build_form(default_request(home), words)
+                settings = build_settings(words)
+                sweep = build_sweep(words)
+            with gr.Column(scale=6, min_width=340, elem_classes="side"):
+                problems = gr.HTML(elem_classes="plain", elem_id="train-problems")
+                with gr.Row(elem_classes="actions"):
+                    start = words.button("train.start", "train-start", variant="primary")
+                    stop = words.button("train.stop", "train-stop")
+                    now = words.button("train.stop_now", "train-stop-now", variant="stop")
+                told = gr.HTML(elem_classes="plain", elem_id="train-told")
+                reductions = build_reductions(words)
+                with words.on(gr.Accordion(say("train.command"), open=False), label="train.command"):
+                    command = gr.Code(
+                        language="shell", show_label=False, elem_id="train-command", lines=2, wrap_lines=True
                     )
-                    for kind in ("yaml", "python")
-                )
-            runs = build_runs(words)
+                    config, snippet = (
+                        words.on(
+                            gr.Code(
+                                language=kind, label=say(f"train.{kind}"), elem_id=f"train-{kind}", max_lines=18
+                            ),
+                            label=f"train.{kind}",
+                        )
+                        for kind in ("yaml", "python")
+                    )
+                runs = build_runs(words)
 
     preview = {
         "fn": lambda values: _preview(home, inputs, values, values[language]),

@@ -20,7 +20,7 @@ log = logging.getLogger("studio")
 # The key of a text, or of each choice with its value.
 Keys = str | Sequence[tuple[str, str]]
 # Texts that scripts need beside those that stand in the parts they fill.
-SCRIPTED = ("copy.", "go.", "link.", "tour.", "why.")
+SCRIPTED = ("copy.", "go.", "link.", "tour.", "unit.", "why.")
 COPY_SIGN = (
     '<svg viewBox="0 0 16 16" aria-hidden="true"><rect x="5.5" y="5.5" width="8" height="9" rx="1.5"/>'
     '<path d="M10.5 3V2.5A1 1 0 0 0 9.5 1.5h-6a1 1 0 0 0-1 1v8a1 1 0 0 0 1 1H4"/></svg>'
@@ -114,6 +114,11 @@ def notice(text: str, kind: str = "info", more: str = "") -> str:
     return f'<div class="notice {kind}" role="{role}">{html.escape(text)}{more}</div>' if text else ""
 
 
+def copied_notice(text: str, kind: str, language: str) -> str:
+    """A message that may be sent to somebody, with a button that copies it."""
+    return notice(text, kind, copy_button(text, "error", language))
+
+
 def go_link(tab: str, text: str, run: str = "") -> str:
     """A link within the page, which opens in its own tab of the browser as well: to a tab, or to a run."""
     query = html.escape(urlencode({"tab": tab, **({"run": run} if run else {})}))
@@ -136,7 +141,9 @@ def problem_list(problems: Sequence[Problem], language: str) -> str:
         for problem in problems
     )
     title = html.escape(say("page.to_fix", language))
-    return f'<div class="notice bad" role="alert"><b>{title}</b><ul>{items}</ul></div>'
+    text = "\n".join(f"{field_label(each.field, language)}: {word_problem(each, language)}" for each in problems)
+    copied = copy_button(text, "error", language)
+    return f'<div class="notice bad" role="alert"><b>{title}</b>{copied}<ul>{items}</ul></div>'
 
 
 def field_label(name: str, language: str) -> str:
@@ -153,10 +160,10 @@ def tell(error: Exception, language: str) -> str:
     if isinstance(error, RequestRefused):
         return problem_list(error.problems, language)
     if isinstance(error, StudioError):
-        return notice(word_error(error, language), "bad")
+        return copied_notice(word_error(error, language), "bad", language)
     number = uuid.uuid4().hex[:8]
     log.error("unexpected error %s", number, exc_info=error)
-    return notice(say("page.internal", language, id=number), "bad")
+    return copied_notice(say("page.internal", language, id=number), "bad", language)
 
 
 def attempt(act: Callable[[], Any], language: str) -> tuple[Any, str]:

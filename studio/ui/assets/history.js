@@ -13,14 +13,6 @@
     Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), words()[`history.${key}`]);
   const number = (value) => (value === null ? "–" : value.toPrecision(5).replace(/\.?0+$/, ""));
 
-  function duration(seconds) {
-    if (seconds === null) return "–";
-    const whole = Math.floor(seconds);
-    const two = (value) => String(value).padStart(2, "0");
-    const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-    return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
-  }
-
   const values = {
     name: (run) => run.name,
     state: (run) => run.state,
@@ -39,7 +31,7 @@
     steps: (run) => `${run.step} / ${run.total_steps ?? "–"}`,
     loss: (run) => number(run.loss),
     best_loss: (run) => (run.best_loss === null ? "–" : `${number(run.best_loss)} (${run.best_step})`),
-    took: (run) => duration(run.elapsed_s),
+    took: (run) => window.studio.duration(run.elapsed_s),
     started: (run) => (run.started_at ? new Date(run.started_at * 1000).toLocaleString(box().dataset.language) : "–"),
   };
 
@@ -86,6 +78,7 @@
       else if (column === "tags") cell.append(...run.tags.map((tag) => element("span", tag, { className: "tag" })));
       else if (column === "name") cell.append(window.studio.goLink("train", run.name, run.name));
       else cell.textContent = (told[column] || values[column])(run);
+      if (column === "took" && run.elapsed_s !== null) cell.title = window.studio.say("unit.s", { count: run.elapsed_s.toFixed(1) });
       row.append(cell);
     }
     return row;

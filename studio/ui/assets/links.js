@@ -34,17 +34,17 @@
 
   function openTab(tab) {
     press("page-open-tab", tab);
+    visited(tab);
   }
 
   function openRun(name) {
     run = name;
     openTab("train");
     press("page-open-run", name);
-    follow({ tab: "train", run: name });
     setTimeout(showRun, 300);
   }
 
-  // Called by the page itself, see `links.py`.
+  // Called by the page itself, too, see `links.py`: after what the tab asks the server for.
   function visited(tab) {
     follow({ tab, run: tab === "train" ? run : "" });
   }
@@ -73,6 +73,8 @@
   }
 
   document.addEventListener("click", (event) => {
+    const tab = event.target.closest("[role=tab][data-tab-id]");
+    if (tab?.closest("[id$=-parts], #page-tabs")?.id === "page-tabs") visited(tab.dataset.tabId);
     const link = event.target.closest("a[data-go]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
@@ -80,10 +82,10 @@
     else openTab(link.dataset.go);
   });
   window.addEventListener("popstate", () => {
-    const tab = asked("tab") || "train";
-    openTab(tab);
-    if (tab === "train" && asked("run") && asked("run") !== run) press("page-open-run", asked("run"));
-    if (tab === "train") run = asked("run");
+    const [tab, name] = [asked("tab") || "train", asked("run")];
+    press("page-open-tab", tab);
+    if (name && name !== run) press("page-open-run", name);
+    if (tab === "train") run = name;
   });
   Object.assign(window.studio, { address, goLink, openTab, openRun, visited, picked });
   begin();

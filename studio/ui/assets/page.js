@@ -8,6 +8,22 @@ window.studio = (() => {
     return Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), words[language()][key]);
   }
 
+  // As `units.py` says them.
+  function duration(seconds) {
+    if (seconds === null) return "–";
+    if (seconds < 10 && !Number.isInteger(seconds)) return say("unit.s", { count: seconds.toFixed(1) });
+    let rest = Math.floor(seconds);
+    const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+    const first = units.findIndex(([size]) => rest >= size);
+    const told = [];
+    for (const [size, name] of units.slice(first, first < 0 ? undefined : first + 2)) {
+      const count = Math.floor(rest / size);
+      rest -= count * size;
+      if (count || !told.length) told.push(say(`unit.${name}`, { count }));
+    }
+    return told.join(say("unit.and"));
+  }
+
   // A button that does nothing stays reachable, so that it can say why: beside the mouse, at a touch and at the focus.
   let bubble = null;
   let count = 0;
@@ -53,7 +69,7 @@ window.studio = (() => {
   function float(text, beside) {
     unfloat();
     const place = beside.getBoundingClientRect();
-    bubble = Object.assign(document.createElement("div"), { className: "bubble", textContent: text, ariaHidden: "true" });
+    bubble = Object.assign(document.createElement("div"), { className: "whisper", textContent: text, ariaHidden: "true" });
     document.body.append(bubble);
     const left = Math.min(Math.max(8, place.left), document.documentElement.clientWidth - bubble.offsetWidth - 8);
     const above = place.top - bubble.offsetHeight - 6;
@@ -140,5 +156,5 @@ window.studio = (() => {
     Object.defineProperty(navigator, "clipboard", { value: { writeText: copyBySelection } });
   }
   setInterval(obey, 200);
-  return { say, language, refuse, copy };
+  return { say, language, duration, refuse, copy };
 })();
