@@ -29,7 +29,7 @@ def say_duration(seconds: float | None, language: str) -> str:
         count, whole = divmod(whole, size)
         if count or not told:
             told.append(say(f"unit.{name}", language, count=count))
-    return say("unit.and", language).join(told)
+    return " ".join(told)
 
 
 def say_seconds(seconds: float, language: str) -> str:

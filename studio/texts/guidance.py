@@ -15,9 +15,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "tour.count": ("{step} of {steps}", "{step} / {steps}"),
     "tour.1": ("Your data", "您的数据"),
     "tour.1.text": (
-        "Everything that can be trained on is listed here, three demo datasets among it. "
+        "Everything that can be trained on is listed here, the demo's datasets among it. "
         "Register your own file on this tab; its format is recognised, and every faulty row is told.",
-        "可用于训练的数据都列在这里，其中有三个演示数据集。可在本页注册自己的文件：格式会自动识别，错误行会逐条指出。",
+        "可用于训练的数据都列在这里，包括演示数据集。可在本页注册自己的文件：格式会自动识别，错误行会逐条指出。",
     ),
     "tour.2": ("Train", "训练"),
     "tour.2.text": (
@@ -64,7 +64,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "unit.min": ("{count} min", "{count} 分钟"),
     "unit.h": ("{count} h", "{count} 小时"),
     "unit.d": ("{count} d", "{count} 天"),
-    "unit.and": (" ", " "),
     # Settings that are kept.
     "kept.reset": ("Reset to defaults", "恢复默认设置"),
     "kept.back": ("These are your last settings in this browser.", "这是您上次在此浏览器中的设置。"),

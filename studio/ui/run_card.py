@@ -85,7 +85,8 @@ def run_card(view: RunView, language: str, remedy: Remedy | None = None, scores:
     return (
         f'<div class="card" data-state="{view.state}" data-run="{html.escape(view.run)}">'
         f'<div class="top"><b>{html.escape(view.name)}</b>{copy_button(view.name, "name", language)}'
-        f'<span class="pill {view.state}">{state}</span><span class="phase">{phase}</span>{_copies(view, language)}</div>'
+        f'<span class="pill {view.state}">{state}</span><span class="phase">{phase}</span>'
+        f"{_copies(view, language)}</div>"
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done:.0f}">'
         f'<i style="width:{done:.1f}%"></i></div><dl class="facts">{items}</dl>'
         f'<p class="line">{html.escape(spent)}</p>{why}</div>'
@@ -99,11 +100,11 @@ def _time(seconds: float | None, language: str) -> str:
 
 def _copies(view: RunView, language: str) -> str:
     """What can be taken away: the folder of the run, and a link to it."""
-    path, link = html.escape(str(view.path)), html.escape(view.name)
-    return (
-        f'<span class="keep"><button type="button" data-copy="{path}">{html.escape(say("copy.path", language))}</button>'
-        f'<button type="button" data-copy-link="{link}">{html.escape(say("link.copy", language))}</button></span>'
+    buttons = "".join(
+        f'<button type="button" data-{kind}="{html.escape(value)}">{html.escape(say(key, language))}</button>'
+        for kind, value, key in (("copy", view.path, "copy.path"), ("copy-link", view.name, "link.copy"))
     )
+    return f'<span class="keep">{buttons}</span>'
 
 
 def word_scores(scores: RunScores, language: str) -> str:

@@ -75,7 +75,12 @@ def test_what_is_not_there_is_told(client: TestClient, batch: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(0.2, "about 1 s left"), (59, "about 59 s left"), (119, "about 2 min left"), (5400, "about 1.5 h left")],
+    [
+        (0.2, "about 1 s left"),
+        (59, "about 59 s left"),
+        (119, "about 1 min 59 s left"),
+        (5400, "about 1 h 30 min left"),
+    ],
 )
-def test_the_rest_is_told_in_its_largest_unit(seconds: float, told: str) -> None:
+def test_the_rest_is_told_in_its_largest_units(seconds: float, told: str) -> None:
     assert say_left(seconds, "en") == told

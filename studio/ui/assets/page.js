@@ -21,7 +21,7 @@ window.studio = (() => {
       rest -= count * size;
       if (count || !told.length) told.push(say(`unit.${name}`, { count }));
     }
-    return told.join(say("unit.and"));
+    return told.join(" ");
   }
 
   // A button that does nothing stays reachable, so that it can say why: beside the mouse, at a touch and at the focus.
