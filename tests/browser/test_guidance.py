@@ -52,9 +52,11 @@ def test_every_button_that_does_nothing_says_why(context: BrowserContext, studio
     page = opened(context, studio)
     reasons = {worded[0] for key, worded in TEXTS.items() if key.startswith("why.")}
     seen: set[str] = set()
+    expect(page.locator("#train-stop")).to_be_disabled()
     for tab in TABS:
         open_tab(page, tab)
         page.wait_for_timeout(1500)
+        expect(page.locator("button[aria-disabled=true]:not([aria-describedby])")).to_have_count(0)
         found = refused(page)
         assert [name for name, why in found if why not in reasons] == [], tab
         seen |= {name for name, _ in found}
