@@ -43,6 +43,16 @@ def list_checkpoints(home: Home, run: str) -> list[Checkpoint]:
     ]
 
 
+def checkpoint_path(home: Home, run: str, step: int | None = None) -> Path:
+    """Where a checkpoint is, the form that loads if there is one; without a step the newest's. Raises NotFound."""
+    folder = find_run_folder(home, run)
+    known = sorted({*find_checkpoints(folder), *find_resumable(folder)})
+    wanted = known[-1] if step is None and known else step
+    if wanted not in known:
+        raise NotFound("unknown_checkpoint", "checkpoint", given=step, known=", ".join(map(str, known)) or "-")
+    return _folders(folder, wanted)[-1]
+
+
 def delete_checkpoint(home: Home, run: str, step: int) -> None:
     """Delete a checkpoint of a run that is not at work. Raises StudioError."""
     folder = find_run_folder(home, run)

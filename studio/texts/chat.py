@@ -112,7 +112,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "arena.voted": ("You have voted on these answers. Ask something else.", "您已对这些回答投票，请继续提问。"),
     "arena.no_answers": ("There are no answers to vote on yet.", "还没有可投票的回答。"),
     "arena.votes": ("Votes", "投票"),
-    "arena.votes.none": ("No votes yet.", "还没有投票。"),
+    "arena.votes.none": (
+        "No votes yet: ask the models, and vote for the better answer.",
+        "还没有投票：向模型提问后，为更好的回答投票。",
+    ),
     "arena.votes.model": ("Model", "模型"),
     "arena.votes.won": ("Won", "胜"),
     "arena.votes.shown": ("Of", "共"),

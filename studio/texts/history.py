@@ -56,8 +56,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "history.state": ("State", "状态"),
     "history.any": ("Any state", "全部状态"),
     "history.archived": ("Archived too", "包含已归档"),
-    "history.empty": ("No run yet; the Train tab starts one.", "还没有运行，可在“训练”页开始。"),
-    "history.none": ("No run fits.", "没有符合条件的运行。"),
+    "history.empty": ("No run yet.", "还没有运行。"),
+    "history.none": (
+        "No run fits: search for less, or choose any state.",
+        "没有符合条件的运行：请减少搜索词，或选择全部状态。",
+    ),
     "history.count": ("{shown} of {total} runs", "{shown} / {total} 个运行"),
     "history.name": ("Name", "名称"),
     "history.model": ("Model", "模型"),

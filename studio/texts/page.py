@@ -201,7 +201,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "export.start": ("Export", "导出"),
     "export.log": ("Log", "日志"),
-    "export.none": ("The result appears here.", "结果会显示在这里。"),
+    "export.none": ("Press Export; the result appears here.", "点击“导出”后，结果会显示在这里。"),
     "export.pass": ("PASS", "通过"),
     "export.fail": ("FAIL", "未通过"),
     "export.difference": ("Largest logit difference", "logit 最大差"),

@@ -87,10 +87,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "serve.curl": ("Shell", "命令行"),
     "serve.python": ("Python", "Python"),
-    "serve.copy": ("Copy", "复制"),
-    "serve.copied": ("Copied", "已复制"),
     "serve.log": ("Log", "日志"),
-    "serve.log.none": ("Nothing was printed yet.", "尚无输出。"),
+    "serve.log.none": (
+        "Nothing was printed yet; a model that loads says little.",
+        "尚无输出；加载模型时输出较少。",
+    ),
     "serve.hello": ("Hello!", "你好！"),
     "serve.lost": (
         "It was cut off: its processes are gone without a word, as after a restart of the machine. Start it again.",

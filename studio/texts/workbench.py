@@ -71,7 +71,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "dataset.only_faulty": ("Only faulty rows", "只看错误行"),
     "dataset.model": ("Tokenizer of", "使用的分词器"),
     "dataset.max_seq_len": ("Max sequence length", "最大序列长度"),
-    "dataset.nothing_found": ("No row.", "没有符合的行。"),
+    "dataset.nothing_found": (
+        "No row fits: empty the search, or show all rows.",
+        "没有符合的行：请清空搜索，或显示全部行。",
+    ),
     "dataset.kind": ("{count} × {reason}", "{count} × {reason}"),
     "dataset.download_faulty": ("Download the faulty rows", "下载错误行"),
     "dataset.download": ("Download the file", "下载文件"),

@@ -9,43 +9,45 @@ from studio.actions.answering import JUDGE_KEY
 from studio.actions.batch import BatchView, read_table, view_batch, word_reason
 from studio.core.batch import BatchAnswer, BatchTable
 from studio.core.questions import Question
+from studio.core.reasons import why_not_batch, why_not_turn
+from studio.core.units import say_duration, say_seconds
 from studio.stores.home import Home
 from studio.texts import say
-from studio.ui.words import attempt, notice
+from studio.ui.words import attempt, notice, off, refusals
 
 FILES = ("csv", "jsonl")
+ACTS = ("cancel", "resume", "remove")
 PAGE_ROWS = 20
-MINUTE_S, HOUR_S = 60, 3600
 # These two are coloured as the states of runs that they are like.
 COLOURS = {"incomplete": "stopped", "interrupted": "lost"}
 
 
 def show_batch(home: Home, name: str, page: int, language: str) -> dict[str, Any]:
-    """What the page shows of a batch: `card` and `table` as HTML, and whether it can be cancelled or resumed."""
-    nothing = {"table": "", "active": False, "resumable": False}
+    """What the page shows of a batch: `card` and `table` as HTML; the card says what can be done with it, too."""
     if not name:
-        return {**nothing, "card": notice(say("batch.none", language))}
+        return show_none("batch", notice(say("batch.none", language)), language)
     view, failed = attempt(lambda: view_batch(home, name), language)
     if failed:
-        return {**nothing, "card": failed}
-    table = answers_table(read_table(home, name), page, language)
-    return {
-        "card": batch_state(view, language, files=FILES),
-        "table": table,
-        "active": view.is_active,
-        "resumable": view.can_resume,
-    }
+        return show_none("batch", failed, language)
+    card = batch_state(view, language, files=FILES) + batch_refusals("batch", view, language)
+    return {"card": card, "table": answers_table(read_table(home, name), page, language)}
+
+
+def show_none(kind: str, told: str, language: str) -> dict[str, Any]:
+    """What the page shows where there is no batch to show."""
+    return {"card": told + batch_refusals(kind, None, language), "table": ""}
+
+
+def batch_refusals(kind: str, view: BatchView | None, language: str) -> str:
+    """Which buttons of a list of batches do nothing now, and why."""
+    active, resumable = (view.is_active, view.can_resume) if view else (False, False)
+    reasons = {f"{kind}-{act}": why_not_batch(act, view is not None, active, resumable) for act in ACTS}
+    return refusals(reasons, language)
 
 
 def say_left(seconds: float, language: str) -> str:
-    """About how long something still takes, in the largest unit that is not zero."""
-    if seconds < MINUTE_S:
-        time = say("batch.left.seconds", language, count=max(1, round(seconds)))
-    elif seconds < HOUR_S:
-        time = say("batch.left.minutes", language, count=round(seconds / MINUTE_S))
-    else:
-        time = say("batch.left.hours", language, count=f"{seconds / HOUR_S:.1f}")
-    return say("batch.left", language, time=time)
+    """About how long something still takes."""
+    return say("batch.left", language, time=say_duration(max(1, round(seconds)), language))
 
 
 def batch_state(view: BatchView, language: str, kind: str = "batch", files: Sequence[str] = ()) -> str:
@@ -121,7 +123,7 @@ def _cell(answer: BatchAnswer | None, language: str) -> str:
         return '<td class="missing">–</td>'
     if answer.error:
         return f'<td class="bad"><div class="said">{html.escape(word_reason(answer.error, language))}</div></td>'
-    facts = [f"{answer.seconds:.1f} s"]
+    facts = [say_seconds(answer.seconds, language)]
     if answer.completion_tokens is not None:
         facts.insert(0, say("batch.tokens", language, count=f"{answer.completion_tokens:,}"))
     if answer.finish_reason == "length":
@@ -142,8 +144,9 @@ def pager(page: int, pages: int, start: int, shown: int, total: int, language: s
         return ""
 
     def button(name: str, to: int) -> str:
-        off = "" if 1 <= to <= pages else " disabled"
-        return f'<button type="button" data-to="{to}"{off}>{html.escape(say(f"batch.{name}", language))}</button>'
+        refused = off(why_not_turn(to, pages), language)
+        text = html.escape(say(f"batch.{name}", language))
+        return f'<button type="button" data-to="{to}"{refused}>{text}</button>'
 
     where = say("batch.page", language, first=start + 1, last=start + shown, total=f"{total:,}")
     return f'<div class="pager">{button("back", page - 1)}{button("next", page + 1)} {html.escape(where)}</div>'

@@ -12,6 +12,7 @@ from studio.actions.batch import cancel_batch, name_batches, remove_batch, view_
 from studio.actions.batches import Batches
 from studio.stores.home import Home
 from studio.texts import LANGUAGES, say
+from studio.ui.batch_card import ACTS
 from studio.ui.words import Words, attempt, notice
 
 if TYPE_CHECKING:
@@ -37,9 +38,7 @@ def build_batch_list(words: Words, kind: str) -> BatchList:
         gr.Dropdown([], label=say(f"{kind}.pick"), elem_id=f"{kind}-pick", interactive=True), label=f"{kind}.pick"
     )
     with gr.Row(elem_classes="actions"):
-        buttons = {
-            act: words.button(f"batch.{act}", f"{kind}-{act}", size="sm") for act in ("cancel", "resume", "remove")
-        }
+        buttons = {act: words.button(f"batch.{act}", f"{kind}-{act}", size="sm") for act in ACTS}
     changed = gr.HTML(elem_classes="plain", elem_id=f"{kind}-changed")
     shown = gr.HTML(batch_box(kind, None, "en"), elem_classes="plain", elem_id=f"{kind}-shown")
     return BatchList(kind, picked, buttons, changed, shown)

@@ -13,6 +13,7 @@ from studio.actions.datasets import DatasetSummary, list_datasets
 from studio.actions.models import list_models
 from studio.actions.rows import check_dataset, read_page
 from studio.actions.tokens import refuse_bad_length, see_rows
+from studio.core.units import say_size
 from studio.texts import say, word_problem
 from studio.ui.dataset_rows import show_check, show_page, show_seen
 from studio.ui.entry_panel import build_entry_panel
@@ -199,6 +200,10 @@ def _models(parts: "StudioParts", kept: str | None) -> Any:
     return gr.update(choices=models, value=paths[0] if paths else None)
 
 
+def _size(size_bytes: int | None) -> str:
+    return "–" if size_bytes is None else f'<span title="{size_bytes:,} B">{say_size(size_bytes)}</span>'
+
+
 def _table(found: Sequence[DatasetSummary], language: str) -> str:
     if not found:
         return notice(say("dataset.empty", language))
@@ -221,7 +226,7 @@ def _table(found: Sequence[DatasetSummary], language: str) -> str:
             f"<td><b>{html.escape(dataset.name)}</b>{why}</td>",
             f"<td>{html.escape(kind or dataset.format)}</td>",
             f'<td class="number">{uncounted if dataset.rows is None else f"{dataset.rows:,}"}</td>',
-            f'<td class="number">{"–" if dataset.size_bytes is None else say_size(dataset.size_bytes)}</td>',
+            f'<td class="number">{_size(dataset.size_bytes)}</td>',
             f"<td>{html.escape(', '.join(dataset.stages) or '–')}</td>",
             f"<td>{link}</td>",
         ]
@@ -231,13 +236,3 @@ def _table(found: Sequence[DatasetSummary], language: str) -> str:
         f'<div class="scroll"><table class="data" aria-label="{title}"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
-
-
-def say_size(size_bytes: int) -> str:
-    """`34.0 kB`, in powers of 1,000 as disks are sold."""
-    size = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

@@ -14,7 +14,7 @@ from studio.core.report_writing import format_change, format_value
 from studio.core.scoring import METRICS, Difference, Estimate
 from studio.stores.home import Home
 from studio.texts import say
-from studio.ui.batch_card import PAGE_ROWS, answers_table, batch_state, pager
+from studio.ui.batch_card import PAGE_ROWS, answers_table, batch_refusals, batch_state, pager, show_none
 from studio.ui.words import attempt, notice
 
 KIND = "evaluation"
@@ -25,25 +25,24 @@ BAR_WIDTH = 96
 def show_evaluation(
     home: Home, name: str, page: int, metric: str, label: str, order: str, language: str
 ) -> dict[str, Any]:
-    """What the page shows of an evaluation: `card` and `table` as HTML, and whether it can be cancelled or resumed.
+    """What the page shows of an evaluation: `card` and `table` as HTML; the card says what can be done, too.
 
     While it is asked the table is of answers; then of scores. `metric`, `label` and `order` say how it is sorted,
     an empty one is the usual.
     """
-    nothing = {"table": "", "active": False, "resumable": False}
     if not name:
-        return {**nothing, "card": notice(say("evaluate.none", language))}
+        return show_none(KIND, notice(say("evaluate.none", language)), language)
     view, failed = attempt(lambda: view_batch(home, name), language)
     if failed:
-        return {**nothing, "card": failed}
-    told = {"active": view.is_active, "resumable": view.can_resume}
+        return show_none(KIND, failed, language)
+    refused = batch_refusals(KIND, view, language)
     report = None if view.is_active else read_report(home, name)
     if report is None:
         answers = answers_table(read_table(home, name), page, language)
-        return {**told, "card": batch_state(view, language, KIND), "table": answers}
+        return {"card": batch_state(view, language, KIND) + refused, "table": answers}
     sorting = Sorting.of(report, metric, label, order)
-    card = batch_state(view, language, KIND, FILES) + scores_html(report, language)
-    return {**told, "card": card, "table": _rows(report, sorting, page, language)}
+    card = batch_state(view, language, KIND, FILES) + scores_html(report, language) + refused
+    return {"card": card, "table": _rows(report, sorting, page, language)}
 
 
 class Sorting:

@@ -8,42 +8,43 @@ from urllib.parse import quote
 from studio.actions.export import ExportView, find_export
 from studio.actions.hand_on import HandOnView, find_hand_on
 from studio.actions.proofs import ProofView, view_proof
+from studio.core.units import say_seconds, say_size
 from studio.stores.home import Home
 from studio.texts import say, word_check, word_error, word_problem
-from studio.ui.words import attempt, notice
+from studio.ui.words import attempt, copied_notice, copy_button, notice, refusals, train_first
 
 
 def show_export(home: Home, run: str, language: str) -> dict[str, Any]:
     """What the page shows of a run's newest export: `card` as HTML, and the model where it is there."""
     view, failed = (None, "") if not run else attempt(lambda: find_export(home, run), language)
     if view is None:
-        return {"card": failed or notice(say("export.none" if run else "export.no_run", language)), "active": False}
+        told = failed or (notice(say("export.none", language)) if run else train_first("export.no_run", language))
+        return {"card": told + refusals({"export-cancel": "no_export"}, language)}
     there = view.target if view.is_there else ""
-    return {"card": _export_card(view, language), "active": view.is_active, "there": there}
+    cancel = refusals({"export-cancel": "" if view.is_active else "no_export"}, language)
+    return {"card": _export_card(view, language) + cancel, "there": there}
 
 
 def show_proof(home: Home, name: str, language: str) -> dict[str, Any]:
     """What the page shows of a proof that was made alone: `card` as HTML."""
-    if not name:
-        return {"card": "", "active": False}
-    view, failed = attempt(lambda: view_proof(home, name), language)
-    return {"card": failed or _proof_card(view, language), "active": bool(view and view.is_active)}
+    view, failed = attempt(lambda: view_proof(home, name), language) if name else (None, "")
+    cancel = refusals({"prove-cancel": "" if view and view.is_active else "no_proof"}, language)
+    return {"card": (_proof_card(view, language) if view else failed) + cancel}
 
 
 def show_hand_on(home: Home, kind: str, model: str, language: str) -> dict[str, Any]:
     """What the page shows of a model's package or push: `card` as HTML."""
     view, failed = attempt(lambda: find_hand_on(home, kind, model), language)
-    if view is None:
-        return {"card": failed, "active": False}
-    return {"card": _hand_on_card(view, language), "active": view.is_active}
+    return {"card": failed if view is None else _hand_on_card(view, language)}
 
 
 def _export_card(view: ExportView, language: str) -> str:
-    facts = {**_numbers(view.report, language), **_times(view.seconds)} if view.report else {}
+    facts = {**_numbers(view.report, language), **_times(view.seconds, language)} if view.report else {}
     link = f"studio/export/report.json?run={quote(view.run)}&name={quote(view.name)}"
-    cause = notice(word_problem(view.cause, language), "bad") if view.cause else ""
+    cause = copied_notice(word_problem(view.cause, language), "bad", language) if view.cause else ""
     if view.is_there:
-        cause = f'<p class="line">{html.escape(say("export.target", language))}: {html.escape(view.target)}</p>'
+        target = html.escape(view.target) + copy_button(view.target, "path", language)
+        cause = f'<p class="line">{html.escape(say("export.target", language))}: {target}</p>'
     elif view.state == "stopped":
         cause = notice(say("export.stopped", language))
     elif view.state == "lost":
@@ -57,7 +58,7 @@ def _export_card(view: ExportView, language: str) -> str:
 def _proof_card(view: ProofView, language: str) -> str:
     facts: dict[str, str] = {}
     if view.report:
-        facts = {**_numbers(view.report, language), **_times(view.report.get("seconds", {}))}
+        facts = {**_numbers(view.report, language), **_times(view.report.get("seconds", {}), language)}
     link = f"studio/proof/report.json?name={quote(view.name)}"
     failed = notice(word_error(view.failed, language), "bad") if view.failed else ""
     head = _head(view.merged, view.state, view.phase if view.is_active else "", language)
@@ -67,7 +68,7 @@ def _proof_card(view: ProofView, language: str) -> str:
 
 def _hand_on_card(view: HandOnView, language: str) -> str:
     done = 100 * view.done / view.total if view.total else 0
-    told = f"{view.done / 1e6:,.0f} / {view.total / 1e6:,.0f} MB {view.file}" if view.is_active else ""
+    told = f"{say_size(view.done)} / {say_size(view.total)} {view.file}" if view.is_active else ""
     if view.failed:
         told = notice(word_error(view.failed, language), "bad")
     elif view.state == "finished":
@@ -113,11 +114,11 @@ def _numbers(report: Mapping[str, Any], language: str) -> dict[str, str]:
     }
 
 
-def _times(seconds: Mapping[str, float]) -> dict[str, str]:
+def _times(seconds: Mapping[str, float], language: str) -> dict[str, str]:
     """What merging cost, and what the proof did, apart."""
     merging = [seconds[name] for name in ("adding", "merging", "completing") if name in seconds]
-    told = {"export.merged_in": f"{sum(merging):.1f} s"} if merging else {}
-    return told | ({"export.proved_in": f"{seconds['proving']:.1f} s"} if "proving" in seconds else {})
+    told = {"export.merged_in": say_seconds(sum(merging), language)} if merging else {}
+    return told | ({"export.proved_in": say_seconds(seconds["proving"], language)} if "proving" in seconds else {})
 
 
 def _proof(report: Mapping[str, Any], facts: Mapping[str, str], link: str, language: str) -> str:

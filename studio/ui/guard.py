@@ -29,7 +29,7 @@ from studio.core.exposure import (
 )
 from studio.errors import StoreFailed
 from studio.texts import say
-from studio.ui.login import LOGIN_PATH, LoginPages, page_language
+from studio.ui.login import LOGIN_PATH, LoginPages, page_language, page_query
 from studio.ui.uploads import BodyRefused, watch_body
 
 log = logging.getLogger("studio")
@@ -193,7 +193,7 @@ class Guard:
     def _turn_away(self, scope: Scope, headers: Headers, language: str) -> Response:
         is_page = scope["method"] == "GET" and "text/html" in headers.get("accept", "")
         if is_page and "authorization" not in headers:
-            return RedirectResponse(f"{scope.get('root_path', '')}{LOGIN_PATH}", 303)
+            return RedirectResponse(f"{scope.get('root_path', '')}{LOGIN_PATH}{page_query(scope)}", 303)
         told = say("guard.log_in", language)
         return PlainTextResponse(told, 401, {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"})
 

@@ -9,7 +9,7 @@ import gradio as gr
 from studio.core.runs import ACTIVE_STATES
 from studio.texts import TEXTS, say
 from studio.ui.chart_box import chart_box
-from studio.ui.words import Words
+from studio.ui.words import Words, off
 
 STATES = (*sorted(ACTIVE_STATES), "finished", "stopped", "failed", "lost", "prepared")
 
@@ -36,8 +36,9 @@ def history_box(language: str) -> str:
     states = "".join(
         f'<option value="{state}">{html.escape(say(f"state.{state}", language))}</option>' for state in STATES
     )
+    refused = off("choose_runs", language)
     acts = "".join(
-        f'<button type="button" data-act="{act}" disabled>{word(act)}</button>'
+        f'<button type="button" data-act="{act}"{refused}>{word(act)}</button>'
         for act in ("compare", "note", "tags", "archive", "unarchive", "trash")
     )
     return (

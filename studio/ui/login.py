@@ -2,11 +2,11 @@
 
 import hashlib
 import html
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
@@ -16,6 +16,7 @@ from starlette.responses import (
     RedirectResponse,
     Response,
 )
+from starlette.types import Scope
 
 from studio.actions.access import Access
 from studio.core.access import LONGEST_S
@@ -32,7 +33,10 @@ SESSION_PATH = "/studio/session"
 LOGIN_FILES = {f"{LOGIN_PATH}.css": "text/css", f"{LOGIN_PATH}.js": "text/javascript"}
 FORM = "application/x-www-form-urlencoded"
 MOST_FORM = 16 * 1024
+MOST_QUERY = 1024
 STATUS = {"wrong_password": 401, "too_many_tries": 429}
+# What an address says of the page goes through the login; nothing else does, least of all another place to go to.
+LINKED = ("tab", "run")
 
 
 def cookie_name(home: Home) -> str:
@@ -44,6 +48,13 @@ def page_language(headers: Headers) -> str:
     """The language of a browser, as far as we speak it."""
     first = headers.get("accept-language", "").partition(",")[0].strip().lower()
     return "zh" if first.startswith("zh") else "en"
+
+
+def page_query(scope: Scope) -> str:
+    """What the address of a request says of the page, with its question mark; empty where it says nothing."""
+    given = QueryParams(scope["query_string"][:MOST_QUERY])
+    kept = urlencode({name: given[name] for name in LINKED if name in given})
+    return f"?{kept}" if kept else ""
 
 
 class LoginPages:
@@ -102,7 +113,8 @@ class LoginPages:
         return answer
 
     def _home(self, request: Request) -> Response:
-        return RedirectResponse(self._place(request), 303, {"Cache-Control": "no-store"})
+        place = f"{self._place(request)}{page_query(request.scope)}"
+        return RedirectResponse(place, 303, {"Cache-Control": "no-store"})
 
     @staticmethod
     def _place(request: Request) -> str:
@@ -113,10 +125,11 @@ class LoginPages:
         if error is not None and error.code == "too_many_tries":
             headers["Retry-After"] = str(error.values["seconds"])
         place = self._place(request)
-        return HTMLResponse(_write_page(place, page_language(request.headers), error), status, headers)
+        query = page_query(request.scope)
+        return HTMLResponse(_write_page(place, query, page_language(request.headers), error), status, headers)
 
 
-def _write_page(place: str, language: str, error: StudioError | None) -> str:
+def _write_page(place: str, query: str, language: str, error: StudioError | None) -> str:
     """In both languages; the style sheet shows the one of the document, which the script takes from the studio."""
 
     def both(key: str) -> str:
@@ -134,7 +147,7 @@ def _write_page(place: str, language: str, error: StudioError | None) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <link rel="stylesheet" href="{folder}login.css"><script src="{folder}login.js" defer></script></head>
 <body><main><h1>{both("page.title")}</h1>{told}
-<form method="post" action="{folder}login">
+<form method="post" action="{folder}login{html.escape(query)}">
 <label for="password">{both("login.password")}</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required autofocus
  aria-describedby="told help">

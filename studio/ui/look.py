@@ -69,5 +69,5 @@ def read_style() -> str:
     for language in LANGUAGES:
         text = json.dumps(say("dataset.drop", language), ensure_ascii=False)
         worded.append(f"html:lang({language}) {upload}::after {{ content: {text}; }}")
-    sheets = [(ASSETS / name).read_text(encoding="utf-8") for name in ("studio.css", "batch.css")]
+    sheets = [(ASSETS / name).read_text(encoding="utf-8") for name in ("studio.css", "batch.css", "guidance.css")]
     return "\n".join([*sheets, *worded])

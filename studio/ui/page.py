@@ -18,7 +18,9 @@ from studio.ui.dataset_tab import build_dataset_tab
 from studio.ui.evaluate_tab import build_evaluate_tab
 from studio.ui.export_tab import build_export_tab
 from studio.ui.history_tab import build_history_tab
+from studio.ui.links import build_links, wire_links
 from studio.ui.serve_tab import build_serve_tab
+from studio.ui.tour import tour_button
 from studio.ui.train_tab import build_train_tab
 from studio.ui.use_model import wire_uses
 from studio.ui.words import Words
@@ -57,7 +59,8 @@ def build_page(parts: StudioParts) -> gr.Blocks:
                 elem_id="page-language",
                 interactive=True,
             )
-        with gr.Tabs(elem_id="page-tabs"):
+        links = build_links()
+        with gr.Tabs(elem_id="page-tabs") as tabs:
             build_train_tab(parts, words, page, language)
             build_history_tab(words, language)
             build_chat_tab(parts, words, page, language)
@@ -66,11 +69,13 @@ def build_page(parts: StudioParts) -> gr.Blocks:
             build_serve_tab(parts, words, page, language)
             build_dataset_tab(parts, words, page, language)
         wire_uses(parts, page, language)
+        wire_links(parts, page, tabs, links)
         switch = {"fn": None, "inputs": language, "outputs": words.components(), "js": words.switch_script()}
-        language.change(**switch)
+        # The listeners of an event work one after another: words wait for none that asks the server.
+        language.input(**switch)
         language.change(_header, language, header, show_progress="hidden")
         language.input(None, language, None, js=KEEP_LANGUAGE)
-        page.load(None, None, language, js=READ_LANGUAGE)
+        page.load(None, None, language, js=READ_LANGUAGE).then(**switch)
     _part_deferred(page)
     return page
 
@@ -90,4 +95,4 @@ def _part_deferred(page: gr.Blocks) -> None:
 
 def _header(language: str) -> str:
     title, tagline = (html.escape(say(f"page.{key}", language)) for key in ("title", "tagline"))
-    return f'<div class="brand"><h1>{title}</h1><span>{tagline}</span></div>'
+    return f'<div class="brand"><h1>{title}</h1><span>{tagline}</span></div>{tour_button(language)}'

@@ -8,7 +8,7 @@ from studio.actions.probes import BASE, FINAL
 from studio.core.batch import BatchAnswer, BatchTable
 from studio.stores.home import Home
 from studio.texts import say
-from studio.ui.batch_card import batch_state
+from studio.ui.batch_card import batch_refusals, batch_state, show_none
 from studio.ui.words import attempt, notice
 
 KIND = "probes"
@@ -16,16 +16,14 @@ FILES = ("csv", "jsonl")
 
 
 def show_probes(home: Home, name: str, language: str) -> dict[str, Any]:
-    """What the page shows of probes: `card` and `table` as HTML, and whether they can be cancelled or resumed."""
-    nothing = {"table": "", "active": False, "resumable": False}
+    """What the page shows of probes: `card` and `table` as HTML; the card says what can be done with them, too."""
     if not name:
-        return {**nothing, "card": notice(say("probes.none", language))}
+        return show_none(KIND, notice(say("probes.none", language)), language)
     view, failed = attempt(lambda: view_batch(home, name), language)
     if failed:
-        return {**nothing, "card": failed}
-    card = batch_state(view, language, "batch", FILES)
-    shown = _slider(read_table(home, name), view.request.probes_of, language)
-    return {"card": card, "table": shown, "active": view.is_active, "resumable": view.can_resume}
+        return show_none(KIND, failed, language)
+    card = batch_state(view, language, "batch", FILES) + batch_refusals(KIND, view, language)
+    return {"card": card, "table": _slider(read_table(home, name), view.request.probes_of, language)}
 
 
 def _slider(table: BatchTable, run: str, language: str) -> str:

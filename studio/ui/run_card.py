@@ -8,29 +8,36 @@ from studio.actions.evaluation import RunScores, list_run_scores
 from studio.actions.repair import find_repair
 from studio.actions.runs import find_run
 from studio.core.paddleformers.remedies import Remedy
+from studio.core.reasons import why_not_stop
 from studio.core.report import is_gain
 from studio.core.report_writing import format_change, format_value
 from studio.core.runs import RunView
+from studio.core.units import say_duration, say_seconds
 from studio.errors import Problem
 from studio.stores.home import Home
 from studio.texts import say, word_problem
-from studio.ui.words import attempt, field_label, notice
+from studio.ui.words import attempt, copied_notice, copy_button, field_label, notice, refusals
 
 # What a line has room for.
 TOLD_METRICS = frozenset({"f1", "loss", "label_accuracy", "choice_accuracy", "preference_accuracy", "judge"})
 
 
 def show_run(home: Home, run: str, language: str) -> dict[str, Any]:
-    """What the page shows of a run: `card` as HTML, and whether it can be stopped."""
+    """What the page shows of a run: `card` as HTML, which says whether it can be stopped, too."""
     if not run:
-        return {"card": notice(say("train.no_run", language)), "active": False}
+        return {"card": notice(say("train.no_run", language)) + _refusals(None, language)}
     view, told = attempt(lambda: find_run(home, run), language)
     if told:
-        return {"card": told, "active": False}
+        return {"card": told + _refusals(None, language)}
     # The scores of a run that trains again are those of what it was.
     scores = [] if view.is_active else list_run_scores(home, view.run)
     final = [each for each in scores if each.checkpoint is None]
-    return {"card": run_card(view, language, find_repair(view), final), "active": view.is_active}
+    return {"card": run_card(view, language, find_repair(view), final) + _refusals(view, language)}
+
+
+def _refusals(view: RunView | None, language: str) -> str:
+    code = why_not_stop(view is not None, view is not None and view.is_active)
+    return refusals(dict.fromkeys(("train-stop", "train-stop-now"), code), language)
 
 
 def card_box(part: str) -> str:
@@ -47,8 +54,8 @@ def run_card(view: RunView, language: str, remedy: Remedy | None = None, scores:
     done = 100 * view.step / view.total_steps if view.total_steps else 0
     facts = {
         "train.step": f"{view.step} / {view.total_steps or '–'}",
-        "train.elapsed": say_duration(view.elapsed_s),
-        "train.remaining": say_duration(view.remaining_s),
+        "train.elapsed": _time(view.elapsed_s, language),
+        "train.remaining": _time(view.remaining_s, language),
         "train.speed": f"{view.tokens_per_s:,.0f}" if view.tokens_per_s else "–",
         "train.loss": f"{view.loss:.4f}" if view.loss is not None else "–",
         "train.eval_loss": f"{view.eval_loss:.4f}" if view.eval_loss is not None else "–",
@@ -59,11 +66,12 @@ def run_card(view: RunView, language: str, remedy: Remedy | None = None, scores:
     if view.place:
         phase = html.escape(say("queue.held" if view.held else "queue.place", language, place=view.place))
     spent = " · ".join(
-        f"{say(f'phase.{name}', language)} {say_duration(seconds)}" for name, seconds in view.phases.items()
+        f"{say(f'phase.{name}', language)} {say_duration(seconds, language)}"
+        for name, seconds in view.phases.items()
     )
     cause = view.cause or (Problem("", "lost") if view.state == "lost" else None)
     kind = "info" if view.state == "stopped" else "bad"
-    why = notice(word_problem(cause, language), kind) if cause else ""
+    why = copied_notice(word_problem(cause, language), kind, language) if cause else ""
     if remedy:
         why += notice(word_remedy(remedy, language))
     if scores:
@@ -76,12 +84,27 @@ def run_card(view: RunView, language: str, remedy: Remedy | None = None, scores:
         why += notice(say("train.silent", language, minutes=int(view.silent_s // 60)))
     return (
         f'<div class="card" data-state="{view.state}" data-run="{html.escape(view.run)}">'
-        f'<div class="top"><b>{html.escape(view.name)}</b><span class="pill {view.state}">{state}</span>'
-        f'<span class="phase">{phase}</span></div>'
+        f'<div class="top"><b>{html.escape(view.name)}</b>{copy_button(view.name, "name", language)}'
+        f'<span class="pill {view.state}">{state}</span><span class="phase">{phase}</span>'
+        f"{_copies(view, language)}</div>"
         f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done:.0f}">'
         f'<i style="width:{done:.1f}%"></i></div><dl class="facts">{items}</dl>'
         f'<p class="line">{html.escape(spent)}</p>{why}</div>'
     )
+
+
+def _time(seconds: float | None, language: str) -> str:
+    exact = "" if seconds is None else f' title="{html.escape(say_seconds(seconds, language))}"'
+    return f"<span{exact}>{html.escape(say_duration(seconds, language))}</span>"
+
+
+def _copies(view: RunView, language: str) -> str:
+    """What can be taken away: the folder of the run, and a link to it."""
+    buttons = "".join(
+        f'<button type="button" data-{kind}="{html.escape(value)}">{html.escape(say(key, language))}</button>'
+        for kind, value, key in (("copy", view.path, "copy.path"), ("copy-link", view.name, "link.copy"))
+    )
+    return f'<span class="keep">{buttons}</span>'
 
 
 def word_scores(scores: RunScores, language: str) -> str:
@@ -129,12 +152,3 @@ def word_remedy(remedy: Remedy, language: str) -> str:
 
 def _say_value(value: object, language: str) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) or say("repair.empty", language)
-
-
-def say_duration(seconds: float | None) -> str:
-    """`1:02:03` or `2:03`."""
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

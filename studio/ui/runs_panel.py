@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 import yaml
 
-from studio.actions.checkpoints import Checkpoint, delete_checkpoint, list_checkpoints
+from studio.actions.checkpoints import Checkpoint, checkpoint_path, delete_checkpoint, list_checkpoints
 from studio.actions.history import list_summaries
 from studio.actions.queue import cpu_runs, hold_run, move_run, set_cpu_runs
 from studio.actions.repair import repair_run
@@ -16,6 +16,7 @@ from studio.actions.resume import resume_run
 from studio.actions.runs import request_of
 from studio.actions.train import free_name
 from studio.core.runs import ACTIVE_STATES, RunView
+from studio.core.units import say_size
 from studio.errors import Problem, RequestRefused
 from studio.stores.home import Home
 from studio.texts import say
@@ -24,7 +25,7 @@ from studio.ui.log_box import log_box
 from studio.ui.notify_panel import build_notify, wire_notify
 from studio.ui.run_card import card_box, run_marker
 from studio.ui.train_form import TrainForm, fill_form
-from studio.ui.words import Words, attempt, notice
+from studio.ui.words import Words, attempt, copy_button, notice
 
 if TYPE_CHECKING:
     from studio.ui.page import StudioParts
@@ -43,11 +44,13 @@ QUEUE_CHANGES: Mapping[str, Callable[[Home, str], RunView]] = {
 class RunParts:
     """The components by which a run is picked and gone on with."""
 
+    asked: Any
     run: Any
     checkpoint: Any
     changes: Any
     resume: Any
     drop: Any
+    where: Any
     mend: Any
     clone: Any
     queueing: Mapping[str, Any]
@@ -65,6 +68,7 @@ def build_runs(words: Words) -> RunParts:
     run = words.on(
         gr.Dropdown([], label=say("train.run"), elem_id="train-run", interactive=True), label="train.run"
     )
+    asked = gr.Textbox("", visible=False)
     current = gr.HTML(run_marker(None, "en"), elem_classes="plain marker", elem_id="train-current-run")
     gr.HTML(card_box("run"), elem_classes="plain", elem_id="train-card")
     chart = gr.HTML(run_chart("en"), elem_classes="plain", elem_id="train-chart")
@@ -90,6 +94,7 @@ def build_runs(words: Words) -> RunParts:
         resume = words.button("train.resume", "train-resume", size="sm")
         drop = words.button("train.checkpoint.delete", "train-checkpoint-delete", size="sm")
         mend = words.button("train.repair", "train-repair", size="sm")
+        where = words.button("copy.checkpoint", "train-checkpoint-path", size="sm")
         clone = words.button("train.clone", "train-clone", size="sm")
         visualdl = words.button("train.visualdl", "train-visualdl", size="sm")
     told = gr.HTML(elem_classes="plain", elem_id="train-run-told")
@@ -112,11 +117,13 @@ def build_runs(words: Words) -> RunParts:
         )
     notify = build_notify(words)
     return RunParts(
+        asked=asked,
         run=run,
         checkpoint=checkpoint,
         changes=changes,
         resume=resume,
         drop=drop,
+        where=where,
         mend=mend,
         clone=clone,
         queueing=queueing,
@@ -140,13 +147,15 @@ def wire_runs(
 ) -> None:
     """What the buttons do to the run that is picked, and to the form."""
     home, run, checkpoint, told = studio.home, parts.run, parts.checkpoint, parts.told
-    gr.on(
-        [page.load, tab.select],
-        lambda picked: run_choices(home, picked, keep=True),
+    # An address may name a run; later the address follows what is picked.
+    page.load(
+        lambda wanted: run_choices(home, wanted),
+        parts.asked,
         run,
-        run,
+        js="() => [new URLSearchParams(location.search).get('run') || '']",
         show_progress="hidden",
     )
+    tab.select(lambda picked: run_choices(home, picked, keep=True), run, run, show_progress="hidden")
     gr.on([run.change, language.change], run_marker, [run, language], parts.current, show_progress="hidden")
     language.change(run_chart, language, parts.chart, show_progress="hidden")
     language.change(run_log, language, parts.log, show_progress="hidden")
@@ -179,6 +188,12 @@ def wire_runs(
         [told, checkpoint],
         show_progress="hidden",
     )
+    parts.where.click(
+        lambda picked, step, spoken: _tell_path(home, picked, step, spoken),
+        [run, checkpoint, language],
+        told,
+        show_progress="hidden",
+    ).then(None, None, None, js="() => document.querySelector('#train-run-told [data-copy]')?.click()")
     parts.mend.click(
         lambda picked, spoken: _repair(home, picked, spoken), [run, language], [told, run], trigger_mode="once"
     )
@@ -205,14 +220,17 @@ def run_log(language: str) -> str:
 def run_choices(home: Home, picked: str | None, keep: bool = False) -> Any:
     """All runs that are not archived, newest first; without a pick the newest that is alive, or else the newest.
 
+    `picked` is a run or its name; what is not there is no pick.
+
     With `keep` a pick that is still there is left alone: a late answer must not undo what was picked meanwhile.
     """
-    runs = [summary for summary in list_summaries(home) if not summary.archived or summary.run == picked]
+    summaries = list_summaries(home)
+    picked = next((summary.run for summary in summaries if picked in (summary.run, summary.name)), None)
+    runs = [summary for summary in summaries if not summary.archived or summary.run == picked]
     choices = [(f"{summary.name} · {summary.stage} {summary.method}", summary.run) for summary in runs]
-    known = {summary.run for summary in runs}
-    if keep and picked in known:
+    if keep and picked:
         return gr.update(choices=choices)
-    if picked not in known:
+    if not picked:
         alive = next((summary.run for summary in runs if summary.state in ACTIVE_STATES), None)
         picked = alive or (runs[0].run if runs else None)
     return gr.update(choices=choices, value=picked)
@@ -229,7 +247,7 @@ def _checkpoints(home: Home, run: str | None, kept: int | None, language: str) -
 
 
 def _say_checkpoint(checkpoint: Checkpoint, language: str) -> str:
-    told = [str(checkpoint.step), f"{checkpoint.size / 1e6:,.1f} MB"]
+    told = [str(checkpoint.step), say_size(checkpoint.size)]
     for name in ("loss", "eval_loss"):
         value = getattr(checkpoint, name)
         if value is not None:
@@ -249,6 +267,14 @@ def _delete_checkpoint(home: Home, run: str | None, step: int | None, language: 
         return failed, gr.skip()
     told = notice(say("train.checkpoint.deleted", language, step=step), "good")
     return told, _checkpoints(home, run, None, language)
+
+
+def _tell_path(home: Home, run: str | None, step: int | None, language: str) -> str:
+    if not run:
+        return notice(say("train.no_run", language))
+    wanted = None if step in (None, NEWEST) else step
+    path, failed = attempt(lambda: checkpoint_path(home, run, wanted), language)
+    return failed or notice(str(path), more=" " + copy_button(str(path), "path", language))
 
 
 def _resume(home: Home, run: str | None, step: int | None, changes: str, language: str) -> str:

@@ -14,7 +14,7 @@ from studio.core.serving import BACKENDS, DEFAULT_PORT, SERVER_OPTIONS, ServeReq
 from studio.errors import Problem, RequestRefused
 from studio.stores.home import Home
 from studio.texts import say, word_problem
-from studio.ui.words import Words, notice, problem_list, tell
+from studio.ui.words import Words, notice, problem_list, refusals, tell
 
 if TYPE_CHECKING:
     from studio.ui.page import StudioParts
@@ -50,7 +50,7 @@ def build_serve_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     preview = {
         "fn": lambda values: _preview(home, inputs, values, values[language]),
         "inputs": asked,
-        "outputs": [problems, command, start],
+        "outputs": [problems, command],
         "show_progress": "hidden",
         "trigger_mode": "always_last",
     }
@@ -91,7 +91,7 @@ def servers_box(language: str) -> str:
         return html.escape(say(f"serve.{key}", language))
 
     # Words are data: of an element that is shown again in another language only these are sure to change.
-    words = {"copied": "copied", "show": "key", "hide": "key.hide", "use": "use", "log": "log"}
+    words = {"show": "key", "hide": "key.hide", "use": "use", "log": "log"}
     data = "".join(f' data-say-{name}="{word(key)}"' for name, key in words.items())
     return (
         f'<div class="servers" data-servers data-language="{language}"{data}>'
@@ -182,17 +182,17 @@ def read_serve_request(inputs: Mapping[str, Any], values: Mapping[Any, Any]) -> 
 def _preview(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], language: str) -> Any:
     request = read_serve_request(inputs, values)
     # What is copied is not started.
-    button = gr.update(interactive=request.backend != "vllm")
+    refused = refusals({"serve-start": "vllm_is_copied" if request.backend == "vllm" else ""}, language)
     try:
         preview = preview_server(home, request)
     except Exception as error:
-        return tell(error, language), say("serve.no_command", language), button
-    told = _problem_list(preview.problems, language)
+        return tell(error, language) + refused, say("serve.no_command", language)
+    told = refused + _problem_list(preview.problems, language)
     notes = list(preview.notes)
     if request.backend == "vllm":
         notes.append(Problem("backend", "vllm_is_copied"))
     told += notice("\n".join(word_problem(note, language) for note in notes))
-    return told, preview.command or say("serve.no_command", language), button
+    return told, preview.command or say("serve.no_command", language)
 
 
 def _start(home: Home, inputs: Mapping[str, Any], values: Mapping[Any, Any], language: str) -> Any:

@@ -30,11 +30,12 @@ from studio.ui.look import build_theme, read_style
 from studio.ui.page import StudioParts, build_page
 from studio.ui.page_policy import PagePolicy
 from studio.ui.routes import SCRIPTS, build_routes
+from studio.ui.words import script_words
 
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9_.~-]+)+")
 UPLOAD_LIMIT = "2gb"
 BACKLOG = 2048
-HEAD = "".join(f'<script src="studio/{name}.js" defer></script>' for name in ("plotly", *SCRIPTS))
+HEAD = script_words() + "".join(f'<script src="studio/{name}.js" defer></script>' for name in ("plotly", *SCRIPTS))
 
 
 def build_app(

@@ -6,7 +6,7 @@ from typing import Any
 from studio.actions.serving import ServerView, list_servers, server_snippets
 from studio.stores.home import Home
 from studio.texts import say, word_error
-from studio.ui.words import attempt, notice
+from studio.ui.words import attempt, notice, off
 
 
 def show_servers(home: Home, language: str) -> dict[str, Any]:
@@ -43,7 +43,8 @@ def _head(home: Home, view: ServerView, language: str) -> str:
     if view.state == "lost":
         why = notice(say("serve.lost", language), "bad")
     acts = ("stop",) if view.is_active else ("again", "remove")
-    buttons = "".join(_button(act, language, disabled=view.state == "stopping") for act in acts)
+    refused = off("server_stopping" if view.state == "stopping" else "", language)
+    buttons = "".join(_button(act, language, refused) for act in acts)
     return (
         f'<div class="top"><b>{html.escape(view.name)}</b>{_pill(view, language)}'
         f'<span class="phase">{html.escape(say(f"serve.backend.{view.backend}", language))}</span>'
@@ -81,16 +82,18 @@ def _use(view: ServerView, language: str) -> str:
 
 
 def _snippet(kind: str, text: str, language: str) -> str:
+    name = html.escape(say("copy.copy", language))
+    copied = f'<button type="button" data-copy-from=".snippet">{name}</button>'
     return (
         f'<div class="snippet" data-kind="{kind}"><div class="acts"><span class="line">'
-        f"{html.escape(say(f'serve.{kind}', language))}</span>{_button('copy', language)}</div>"
+        f"{html.escape(say(f'serve.{kind}', language))}</span>{copied}</div>"
         f'<pre tabindex="0">{html.escape(text)}</pre></div>'
     )
 
 
-def _button(act: str, language: str, *, disabled: bool = False) -> str:
+def _button(act: str, language: str, refused: str = "") -> str:
     text = html.escape(say(f"serve.{act}", language))
-    return f'<button type="button" data-act="{act}"{" disabled" if disabled else ""}>{text}</button>'
+    return f'<button type="button" data-act="{act}"{refused}>{text}</button>'
 
 
 def _short(home: Home, path: str) -> str:

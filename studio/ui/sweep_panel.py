@@ -7,10 +7,10 @@ from typing import Any
 import gradio as gr
 
 from studio.actions.sweeps import PATTERN, Sweep, plan_sweep, start_sweep
+from studio.core.units import say_duration
 from studio.errors import Problem, RequestRefused
 from studio.stores.home import Home
 from studio.texts import say
-from studio.ui.run_card import say_duration
 from studio.ui.train_form import TrainForm, read_request
 from studio.ui.words import Words, attempt, notice
 
@@ -73,7 +73,7 @@ def _asked(form: TrainForm, parts: Mapping[str, Any], values: Mapping[Any, Any])
 
 def _say_plan(sweep: Sweep, language: str) -> str:
     """How many runs, how long one after another, and the first of their names."""
-    lasting = say("sweep.unknown", language) if sweep.seconds is None else say_duration(sweep.seconds)
+    lasting = say("sweep.unknown", language) if sweep.seconds is None else say_duration(sweep.seconds, language)
     told = html.escape(say("sweep.planned", language, count=len(sweep.requests), lasting=lasting))
     names = ", ".join(request.name for request in sweep.requests[:NAMES_SHOWN])
     more = " …" if len(sweep.requests) > NAMES_SHOWN else ""

@@ -13,7 +13,7 @@ from studio.core.paddleformers.arguments import find_arguments
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused
 from studio.texts import say
-from studio.ui.words import Words
+from studio.ui.words import Words, in_both
 
 GROUPS = tuple(dict.fromkeys(spec.group for spec in OPTIONS))
 OPEN_GROUPS = ("learning",)
@@ -135,26 +135,34 @@ def show_arguments(text: str) -> str:
         f"<td><code>{html.escape(str(argument.default))}</code></td><td>{html.escape(argument.help)}</td></tr>"
         for argument in find_arguments(text)
     )
+    if text.strip() and not rows:
+        return f'<p class="line">{in_both("empty.found")}</p>'
     return f'<div class="scroll"><table class="data"><tbody>{rows}</tbody></table></div>' if rows else ""
 
 
 def fill_form(inputs: Mapping[str, Any], request: TrainRequest, name: str) -> dict[Any, Any]:
     """The value of every input for a request, under another name."""
+    values = form_values(request, name)
+    return {component: values[key] for key, component in inputs.items()}
+
+
+def form_values(request: TrainRequest, name: str) -> dict[str, Any]:
+    """The value of every field for a request, by its name, in the order of the inputs."""
     values: dict[str, Any] = {
         "model": request.model,
-        "adapter": request.adapter,
         "stage": request.stage,
         "method": request.method,
+        "adapter": request.adapter,
         "datasets": list(request.datasets),
         "eval_dataset": request.eval_dataset,
         "name": name,
         "drop_faulty": request.drop_faulty,
-        "extra": yaml.safe_dump(dict(request.extra), allow_unicode=True) if request.extra else "",
     }
     for spec in OPTIONS:
         given = request.options.get(spec.name, spec.default)
         values[f"option.{spec.name}"] = given if spec.kind in ("bool", "choice") else _typed(given)
-    return {component: values[key] for key, component in inputs.items()}
+    values["extra"] = yaml.safe_dump(dict(request.extra), allow_unicode=True) if request.extra else ""
+    return values
 
 
 def _typed(value: object) -> str:

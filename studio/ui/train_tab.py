@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from studio.actions.datasets import list_datasets
-from studio.actions.models import list_adapters, list_models, list_stages
+from studio.actions.models import list_stages
 from studio.actions.runs import stop_run
 from studio.actions.train import default_request, free_name, preview_run, start_run
 from studio.core.options import OPTIONS
 from studio.errors import RequestRefused
 from studio.stores.home import Home
 from studio.texts import say, word_problem
+from studio.ui.kept_form import build_kept, wire_kept
 from studio.ui.run_card import run_marker
 from studio.ui.runs_panel import build_runs, run_choices, wire_runs
 from studio.ui.settings_panel import (
@@ -24,6 +24,7 @@ from studio.ui.settings_panel import (
     wire_settings,
 )
 from studio.ui.sweep_panel import build_sweep, wire_sweep
+from studio.ui.tour import build_invitation
 from studio.ui.train_form import TrainForm, build_form, read_request, visible_options
 from studio.ui.words import Words, attempt, notice, problem_list, tell
 
@@ -37,32 +38,38 @@ WARNINGS = frozenset({"memory_too_small"})
 def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
     """Build the tab and wire it."""
     home = parts.home
-    with words.on(gr.Tab(say("train.tab"), id="train"), label="train.tab") as tab, gr.Row():
-        with gr.Column(scale=5, min_width=340):
-            preset = build_preset_choice(words)
-            inputs, groups = build_form(default_request(home), words)
-            settings = build_settings(words)
-            sweep = build_sweep(words)
-        with gr.Column(scale=6, min_width=340, elem_classes="side"):
-            problems = gr.HTML(elem_classes="plain", elem_id="train-problems")
-            with gr.Row(elem_classes="actions"):
-                start = words.button("train.start", "train-start", variant="primary")
-                stop = words.button("train.stop", "train-stop")
-                now = words.button("train.stop_now", "train-stop-now", variant="stop")
-            told = gr.HTML(elem_classes="plain", elem_id="train-told")
-            reductions = build_reductions(words)
-            with words.on(gr.Accordion(say("train.command"), open=False), label="train.command"):
-                command = gr.Code(
-                    language="shell", show_label=False, elem_id="train-command", lines=2, wrap_lines=True
-                )
-                config, snippet = (
-                    words.on(
-                        gr.Code(language=kind, label=say(f"train.{kind}"), elem_id=f"train-{kind}", max_lines=18),
-                        label=f"train.{kind}",
+    with words.on(gr.Tab(say("train.tab"), id="train"), label="train.tab") as tab:
+        build_invitation()
+        with gr.Row():
+            with gr.Column(scale=5, min_width=340):
+                with gr.Row(elem_id="train-begin"):
+                    preset = build_preset_choice(words)
+                    kept = build_kept(words)
+                inputs, groups = build_form(default_request(home), words)
+                settings = build_settings(words)
+                sweep = build_sweep(words)
+            with gr.Column(scale=6, min_width=340, elem_classes="side"):
+                problems = gr.HTML(elem_classes="plain", elem_id="train-problems")
+                with gr.Row(elem_classes="actions"):
+                    start = words.button("train.start", "train-start", variant="primary")
+                    stop = words.button("train.stop", "train-stop")
+                    now = words.button("train.stop_now", "train-stop-now", variant="stop")
+                told = gr.HTML(elem_classes="plain", elem_id="train-told")
+                reductions = build_reductions(words)
+                with words.on(gr.Accordion(say("train.command"), open=False), label="train.command"):
+                    command = gr.Code(
+                        language="shell", show_label=False, elem_id="train-command", lines=2, wrap_lines=True
                     )
-                    for kind in ("yaml", "python")
-                )
-            runs = build_runs(words)
+                    config, snippet = (
+                        words.on(
+                            gr.Code(
+                                language=kind, label=say(f"train.{kind}"), elem_id=f"train-{kind}", max_lines=18
+                            ),
+                            label=f"train.{kind}",
+                        )
+                        for kind in ("yaml", "python")
+                    )
+                runs = build_runs(words)
 
     preview = {
         "fn": lambda values: _preview(home, inputs, values, values[language]),
@@ -88,27 +95,13 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         inputs["stage"],
         show_progress="hidden",
     ).then(**preview)
-    chosen = [inputs[name] for name in ("model", "adapter", "datasets", "eval_dataset")]
-    gr.on(
-        [page.load, tab.select],
-        lambda *kept: _choices(home, *kept),
-        chosen,
-        chosen,
-        show_progress="hidden",
-    )
-    # Skipped where nothing changes: a late answer must not undo what was typed meanwhile.
-    page.load(
-        lambda name: gr.skip() if (free := free_name(home, name)) == name else free,
-        inputs["name"],
-        inputs["name"],
-        show_progress="hidden",
-    ).then(**preview)
+    wire_kept(home, page, tab, kept, form)
     start.click(
         lambda values: _start(home, inputs, values, values[language]),
         {*inputs.values(), language},
         [told, problems, runs.run, runs.current, inputs["name"]],
         trigger_mode="once",
-    ).then(
+    ).success(None, runs.run, None, js="(run) => window.studio.picked(run)").then(
         # What was asked before the start may be answered after it, and then speaks of a name that is taken.
         **preview
     )
@@ -159,16 +152,3 @@ def _stopper(home: Home, at_once: bool) -> Any:
         return told or notice(say("train.stopping", language, run=view.name))
 
     return stop
-
-
-def _choices(home: Home, model: str | None, adapter: str, chosen: list[str] | None, held_out: str | None) -> Any:
-    models = [(choice.label, choice.path) for choice in list_models(home)]
-    adapters = [(choice.label, choice.path) for choice in list_adapters(home)]
-    found, told = attempt(lambda: list_datasets(home), "en")
-    names = [] if told else [dataset.name for dataset in found]
-    return (
-        gr.update(choices=models, value=model),
-        gr.update(choices=["", *adapters], value=adapter),
-        gr.update(choices=names, value=chosen),
-        gr.update(choices=["", *names], value=held_out),
-    )

@@ -4,19 +4,27 @@ import html
 import json
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 
 from studio.errors import Problem, RequestRefused, StudioError
-from studio.texts import LANGUAGES, say, word_error, word_problem
+from studio.texts import LANGUAGES, TEXTS, say, word_error, word_problem
+from studio.ui.empty_lists import KIND_OF
 
 log = logging.getLogger("studio")
 
 # The key of a text, or of each choice with its value.
 Keys = str | Sequence[tuple[str, str]]
+# Texts that scripts need beside those that stand in the parts they fill.
+SCRIPTED = ("copy.", "go.", "link.", "tour.", "unit.", "why.")
+COPY_SIGN = (
+    '<svg viewBox="0 0 16 16" aria-hidden="true"><rect x="5.5" y="5.5" width="8" height="9" rx="1.5"/>'
+    '<path d="M10.5 3V2.5A1 1 0 0 0 9.5 1.5h-6a1 1 0 0 0-1 1v8a1 1 0 0 0 1 1H4"/></svg>'
+)
 
 
 @dataclass(slots=True)
@@ -57,10 +65,70 @@ def _worded(keys: Keys, language: str) -> Any:
     return say(keys, language) if isinstance(keys, str) else [[say(key, language), value] for key, value in keys]
 
 
-def notice(text: str, kind: str = "info") -> str:
-    """A message as a coloured box; the empty string is no box."""
+def script_words() -> str:
+    """What the scripts of the page say themselves, in every language, for the head of the page."""
+    table = {
+        language: {
+            **{key: worded[index] for key, worded in TEXTS.items() if key.startswith(SCRIPTED)},
+            **{f"empty.{element}": say(f"empty.{kind}", language) for element, kind in KIND_OF.items()},
+        }
+        for index, language in enumerate(LANGUAGES)
+    }
+    text = json.dumps(table, ensure_ascii=False).replace("</", "<\\/")
+    return f'<script type="application/json" id="studio-words">{text}</script>'
+
+
+def refusals(reasons: Mapping[str, str], language: str) -> str:
+    """Which buttons (by element id) do nothing now and why (a code; empty where it works); `page.js` reads it."""
+    return "".join(
+        f'<span hidden data-refused="{button}" data-because="{why(code, language)}"></span>'
+        for button, code in reasons.items()
+    )
+
+
+def off(code: str, language: str) -> str:
+    """The attributes of a button of ours that does nothing, and says why; none without a code."""
+    return f' aria-disabled="true" data-why="{why(code, language)}"' if code else ""
+
+
+def why(code: str, language: str) -> str:
+    return html.escape(say(f"why.{code}", language)) if code else ""
+
+
+def in_both(key: str) -> str:
+    """A text in every language, of which the style sheet shows the page's."""
+    parts = "".join(f'<span lang="{one}">{html.escape(say(key, one))}</span>' for one in LANGUAGES)
+    return f'<span class="both">{parts}</span>'
+
+
+def copy_button(text: str, key: str, language: str) -> str:
+    """A small button that copies a text; `key` says what."""
+    label = html.escape(say(f"copy.{key}", language))
+    copied = html.escape(text)
+    return f'<button type="button" class="copy" data-copy="{copied}" aria-label="{label}">{COPY_SIGN}</button>'
+
+
+def notice(text: str, kind: str = "info", more: str = "") -> str:
+    """A message as a coloured box, and `more` HTML behind it; the empty string is no box."""
     role = "alert" if kind == "bad" else "status"
-    return f'<div class="notice {kind}" role="{role}">{html.escape(text)}</div>' if text else ""
+    return f'<div class="notice {kind}" role="{role}">{html.escape(text)}{more}</div>' if text else ""
+
+
+def copied_notice(text: str, kind: str, language: str) -> str:
+    """A message that may be sent to somebody, with a button that copies it."""
+    return notice(text, kind, copy_button(text, "error", language))
+
+
+def go_link(tab: str, text: str, run: str = "") -> str:
+    """A link within the page, which opens in its own tab of the browser as well: to a tab, or to a run."""
+    query = html.escape(urlencode({"tab": tab, **({"run": run} if run else {})}))
+    target = f' data-run="{html.escape(run)}"' if run else ""
+    return f'<a class="go" href="?{query}" data-go="{tab}"{target}>{html.escape(text)}</a>'
+
+
+def train_first(key: str, language: str) -> str:
+    """What a text says, and the way to the Train tab, where it begins."""
+    return notice(say(key, language), more=" " + go_link("train", say("go.train", language)))
 
 
 def problem_list(problems: Sequence[Problem], language: str) -> str:
@@ -73,7 +141,9 @@ def problem_list(problems: Sequence[Problem], language: str) -> str:
         for problem in problems
     )
     title = html.escape(say("page.to_fix", language))
-    return f'<div class="notice bad" role="alert"><b>{title}</b><ul>{items}</ul></div>'
+    text = "\n".join(f"{field_label(each.field, language)}: {word_problem(each, language)}" for each in problems)
+    copied = copy_button(text, "error", language)
+    return f'<div class="notice bad" role="alert"><b>{title}</b>{copied}<ul>{items}</ul></div>'
 
 
 def field_label(name: str, language: str) -> str:
@@ -90,10 +160,10 @@ def tell(error: Exception, language: str) -> str:
     if isinstance(error, RequestRefused):
         return problem_list(error.problems, language)
     if isinstance(error, StudioError):
-        return notice(word_error(error, language), "bad")
+        return copied_notice(word_error(error, language), "bad", language)
     number = uuid.uuid4().hex[:8]
     log.error("unexpected error %s", number, exc_info=error)
-    return notice(say("page.internal", language, id=number), "bad")
+    return copied_notice(say("page.internal", language, id=number), "bad", language)
 
 
 def attempt(act: Callable[[], Any], language: str) -> tuple[Any, str]:

@@ -170,8 +170,8 @@ def test_the_language_changes_at_once_and_nothing_typed_is_lost(page: Page) -> N
         "getComputedStyle(document.querySelector('#dataset-upload [data-testid=upload-text]'), '::after').content"
     )
     assert "把文件拖到这里" in page.evaluate(drop)
-    # The choice is remembered, and nothing else: conversations are not the browser's to keep.
-    assert page.evaluate("Object.keys(localStorage)") == ["studio-language"]
+    # The choice and the form are remembered, and nothing else: conversations are not the browser's to keep.
+    assert sorted(page.evaluate("Object.keys(localStorage)")) == ["studio-language", "studio-train-form"]
     page.reload()
     expect(page.locator("#train-start")).to_have_text("开始训练")
 

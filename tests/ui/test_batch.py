@@ -1,5 +1,6 @@
 """A batch as the page shows it, and its files."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -34,10 +35,15 @@ def batch(home: Home) -> str:
     return "b"
 
 
+def refused(shown: dict[str, str]) -> dict[str, str]:
+    """Which buttons a card speaks of, and why they do nothing."""
+    return dict(re.findall(r'data-refused="([^"]*)" data-because="([^"]*)"', shown["card"]))
+
+
 def test_a_page_of_the_table_is_sent_once_and_with_nothing_of_it_as_markup(client: TestClient, batch: str) -> None:
     first = client.get("/studio/batch", params={"name": batch})
     shown = first.json()
-    assert (shown["active"], shown["resumable"]) == (False, True)
+    assert refused(shown) == {"batch-cancel": "It is not running.", "batch-resume": "", "batch-remove": ""}
     assert "45 of 45" in shown["card"]
     assert shown["table"].count("<tr data-row=") == 20
     assert "&lt;b&gt;一&lt;/b&gt;" in shown["table"]
@@ -69,7 +75,12 @@ def test_what_is_not_there_is_told(client: TestClient, batch: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(0.2, "about 1 s left"), (59, "about 59 s left"), (119, "about 2 min left"), (5400, "about 1.5 h left")],
+    [
+        (0.2, "about 1 s left"),
+        (59, "about 59 s left"),
+        (119, "about 1 min 59 s left"),
+        (5400, "about 1 h 30 min left"),
+    ],
 )
-def test_the_rest_is_told_in_its_largest_unit(seconds: float, told: str) -> None:
+def test_the_rest_is_told_in_its_largest_units(seconds: float, told: str) -> None:
     assert say_left(seconds, "en") == told

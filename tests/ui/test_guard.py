@@ -178,6 +178,20 @@ def test_behind_a_proxy_only_what_the_proxy_added_tells_people_apart(app: FastAP
     assert client.post("/studio/login", data={"password": "wrong one"}, headers=both).status_code == 429
 
 
+def test_the_login_leads_to_what_the_address_named_and_nowhere_else(client: TestClient) -> None:
+    asked = "/?tab=history&run=a+b%26c&next=https://evil.example&__theme=dark"
+    answer = client.get(asked, headers={"Accept": "text/html"}, follow_redirects=False)
+    assert answer.headers["location"] == "/studio/login?tab=history&run=a+b%26c"
+    page = client.get(answer.headers["location"]).text
+    assert 'action="/studio/login?tab=history&amp;run=a+b%26c"' in page
+    wrong = client.post("/studio/login?tab=history", data={"password": "wrong one"}, headers=FROM_HERE)
+    assert 'action="/studio/login?tab=history"' in wrong.text
+    again = client.get("/?" + "&".join(f"x{n}=1" for n in range(50)), headers={"Accept": "text/html"})
+    assert again.headers["location"] == "/studio/login"
+    inside = client.post("/studio/login?tab=history&next=//evil", data={"password": PASSWORD}, headers=FROM_HERE)
+    assert inside.headers["location"] == "/?tab=history"
+
+
 def test_the_cookie_is_for_the_browser_alone(app: FastAPI, home: Home) -> None:
     cookie = log_in(browser(app)).headers["set-cookie"]
     assert cookie.startswith(f"{cookie_name(home)}=")

@@ -165,7 +165,7 @@ def test_a_log_is_searched_and_kept(client: TestClient, run: RunPaths) -> None:
 
 def test_a_run_without_an_export_says_so(client: TestClient, run: RunPaths) -> None:
     shown = client.get("/studio/export", params={"run": "tiny/full/r1"}).json()
-    assert "The result appears here." in shown["card"]
+    assert "the result appears here." in shown["card"]
     log = client.get("/studio/log", params={"run": "tiny/full/r1", "export": True})
     assert (log.status_code, log.json()["total"], log.json()["names"]) == (200, 0, [])
 

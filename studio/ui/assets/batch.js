@@ -1,8 +1,7 @@
 // Follows the batches that are chosen, of each kind one: asks only while it can be seen, redraws what has changed.
 (() => {
   const POLL_MS = 1000;
-  const BUTTONS = { cancel: "active", resume: "resumable", remove: "removable" };
-  // Of each kind's box that is there now: what is asked of its table, the tag of what was drawn, what can be done.
+  // Of each kind's box that is there now: what is asked of its table, and the tag of what was drawn.
   const states = {};
 
   function fill(part, html, view) {
@@ -22,7 +21,7 @@
     if (known?.place === place) return known;
     // The same batch in another language stays at its page.
     const same = known?.place.dataset.batch === place.dataset.batch;
-    const state = { place, view: same ? known.view : { page: 1 }, step: same ? known.step : null, can: {} };
+    const state = { place, view: same ? known.view : { page: 1 }, step: same ? known.step : null };
     states[place.dataset.kind] = state;
     return state;
   }
@@ -41,7 +40,6 @@
       const shown = await answer.json();
       asked.tag = answer.headers.get("ETag");
       asked.drawn = query;
-      asked.can = { ...shown, removable: Boolean(batch) && !shown.active };
       for (const part of ["card", "table"]) fill(place.querySelector(`[data-part=${part}]`), shown[part], query);
       slide(asked);
     } catch {
@@ -67,12 +65,6 @@
     if (document.hidden) return;
     const places = [...document.querySelectorAll("[data-batch]")];
     await Promise.all(places.map(follow));
-    for (const { dataset } of places) {
-      for (const [act, can] of Object.entries(BUTTONS)) {
-        const button = document.getElementById(`${dataset.kind}-${act}`);
-        if (button) button.disabled = !states[dataset.kind]?.can?.[can];
-      }
-    }
   }
 
   function changed(event, name) {

@@ -13,14 +13,6 @@
     Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), words()[`history.${key}`]);
   const number = (value) => (value === null ? "–" : value.toPrecision(5).replace(/\.?0+$/, ""));
 
-  function duration(seconds) {
-    if (seconds === null) return "–";
-    const whole = Math.floor(seconds);
-    const two = (value) => String(value).padStart(2, "0");
-    const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-    return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
-  }
-
   const values = {
     name: (run) => run.name,
     state: (run) => run.state,
@@ -39,7 +31,7 @@
     steps: (run) => `${run.step} / ${run.total_steps ?? "–"}`,
     loss: (run) => number(run.loss),
     best_loss: (run) => (run.best_loss === null ? "–" : `${number(run.best_loss)} (${run.best_step})`),
-    took: (run) => duration(run.elapsed_s),
+    took: (run) => window.studio.duration(run.elapsed_s),
     started: (run) => (run.started_at ? new Date(run.started_at * 1000).toLocaleString(box().dataset.language) : "–"),
   };
 
@@ -84,8 +76,9 @@
       const cell = element("td", "", { className: NUMBERS.has(column) ? "number" : "" });
       if (column === "state") cell.append(element("span", words()[`state.${run.state}`], { className: `pill ${run.state}` }));
       else if (column === "tags") cell.append(...run.tags.map((tag) => element("span", tag, { className: "tag" })));
-      else if (column === "name") cell.append(element("b", run.name));
+      else if (column === "name") cell.append(window.studio.goLink("train", run.name, run.name));
       else cell.textContent = (told[column] || values[column])(run);
+      if (column === "took" && run.elapsed_s !== null) cell.title = window.studio.say("unit.s", { count: run.elapsed_s.toFixed(1) });
       row.append(cell);
     }
     return row;
@@ -131,7 +124,8 @@
     table.append(top, body);
     // What is far below is drawn when somebody comes near it.
     rows.onscroll = () => rows.scrollTop + rows.clientHeight > rows.scrollHeight - 400 && body.rows.length < found.length && more();
-    const none = element("p", say(state.told.runs.length ? "none" : "empty"), { className: "line nothing" });
+    const none = element("p", `${say(state.told.runs.length ? "none" : "empty")} `, { className: "line nothing" });
+    if (!state.told.runs.length) none.append(window.studio.goLink("train"));
     rows.replaceChildren(found.length ? table : none);
   }
 
@@ -142,7 +136,7 @@
     forget(known);
     const count = state.chosen.size;
     place.querySelectorAll(".acts [data-act]").forEach((button) => {
-      button.disabled = !count;
+      window.studio.refuse(button, count ? "" : window.studio.say("why.choose_runs"));
     });
     place.querySelector(".chosen").textContent = count ? say("chosen", { count }) : "";
     const trash = place.querySelector(".trash");

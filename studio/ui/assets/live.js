@@ -8,7 +8,6 @@
     { part: "package", route: "studio/hand-on/package", marker: "#export-current-model [data-run]" },
     { part: "push", route: "studio/hand-on/push", marker: "#export-current-model [data-run]" },
   ];
-  const STOPS = [["train-stop", 0], ["train-stop-now", 0], ["export-cancel", 1], ["prove-cancel", 2]];
 
   function fill(place, html) {
     if (place.filled === html) return;
@@ -31,7 +30,6 @@
       const shown = await answer.json();
       panel.etag = answer.headers.get("ETag");
       fill(card, shown.card);
-      panel.active = shown.active;
       // The page is told once of each model that is there now, so that it is offered.
       if (panel.arrived && shown.there && shown.there !== panel.there) document.getElementById(panel.arrived)?.click();
       panel.there = shown.there;
@@ -45,10 +43,6 @@
   function tick() {
     if (document.hidden) return;
     PANELS.forEach(follow);
-    for (const [id, panel] of STOPS) {
-      const button = document.getElementById(id);
-      if (button) button.disabled = !PANELS[panel].active;
-    }
   }
 
   setInterval(tick, POLL_MS);

@@ -1,7 +1,6 @@
 // The servers: asked only while they can be seen, redrawn only where something has changed.
 (() => {
   const POLL_MS = 1000;
-  const COPIED_MS = 1500;
   const state = { etag: "", asked: "", busy: false, open: new Set() };
 
   const box = () => document.querySelector("[data-servers]");
@@ -91,14 +90,6 @@
     return answer.json();
   }
 
-  async function copy(place, button) {
-    const text = button.closest(".snippet").querySelector("pre").textContent;
-    await navigator.clipboard.writeText(text);
-    const before = button.textContent;
-    button.textContent = place.dataset.sayCopied;
-    setTimeout(() => (button.textContent = before), COPIED_MS);
-  }
-
   async function showKey(place, button) {
     const shown = cardOf(button).querySelector("code.key");
     if (shown.textContent) {
@@ -114,14 +105,13 @@
 
   async function act(place, button) {
     const name = button.dataset.act;
-    if (name === "copy") return copy(place, button);
     if (name === "key") return showKey(place, button);
-    button.disabled = true;
+    window.studio.refuse(button, window.studio.say("why.working"));
     try {
       const told = await send(place, name, cardOf(button).dataset.server);
       fill(place.querySelector(".told"), told.told);
     } finally {
-      button.disabled = false;
+      window.studio.refuse(button, "");
     }
     return tick();
   }
