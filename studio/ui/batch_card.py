@@ -11,7 +11,7 @@ from studio.core.batch import BatchAnswer, BatchTable
 from studio.core.questions import Question
 from studio.stores.home import Home
 from studio.texts import say
-from studio.ui.words import attempt, notice
+from studio.ui.words import attempt, notice, progress_bar
 
 FILES = ("csv", "jsonl")
 PAGE_ROWS = 20
@@ -63,8 +63,7 @@ def batch_state(view: BatchView, language: str, kind: str = "batch", files: Sequ
         f'<div class="card" data-state="{view.state}"><div class="top"><b>{html.escape(view.name)}</b>'
         f'<span class="pill {colour}">{state}</span>'
         f'<span class="phase">{html.escape(" · ".join(told))}</span>{links}</div>'
-        f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done:.0f}">'
-        f'<i style="width:{done:.1f}%"></i></div>{_notes(view, language)}</div>'
+        f"{progress_bar(done, language)}{_notes(view, language)}</div>"
     )
 
 

@@ -10,7 +10,7 @@ from studio.actions.hand_on import HandOnView, find_hand_on
 from studio.actions.proofs import ProofView, view_proof
 from studio.stores.home import Home
 from studio.texts import say, word_check, word_error, word_problem
-from studio.ui.words import attempt, notice
+from studio.ui.words import attempt, notice, progress_bar
 
 
 def show_export(home: Home, run: str, language: str) -> dict[str, Any]:
@@ -77,8 +77,7 @@ def _hand_on_card(view: HandOnView, language: str) -> str:
     title = view.where.rpartition("/")[2] if view.kind == "package" else f"{view.hub}: {view.where}"
     return (
         f'<div class="card" data-state="{view.state}">{_head(title, view.state, "", language)}'
-        f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done:.0f}">'
-        f'<i style="width:{done:.1f}%"></i></div>{told}</div>'
+        f"{progress_bar(done, language)}{told}</div>"
     )
 
 

@@ -1,6 +1,7 @@
 """The page: header, language switch, tabs."""
 
 import html
+import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,14 @@ from studio.actions.chat import ChatModels
 from studio.actions.tokens import Encoders
 from studio.actions.visualdl import VisualDL
 from studio.stores.home import Home
-from studio.texts import say
+from studio.texts import LANGUAGES, TEXTS, say
 from studio.ui.chat_tab import build_chat_tab
 from studio.ui.dataset_tab import build_dataset_tab
 from studio.ui.evaluate_tab import build_evaluate_tab
 from studio.ui.export_tab import build_export_tab
 from studio.ui.history_tab import build_history_tab
 from studio.ui.serve_tab import build_serve_tab
+from studio.ui.shortcuts import shortcuts_button
 from studio.ui.train_tab import build_train_tab
 from studio.ui.use_model import wire_uses
 from studio.ui.words import Words
@@ -27,6 +29,8 @@ from studio.ui.words import Words
 LANGUAGE_KEY = "studio-language"
 # How often uploads are looked through, and how old they get; what was registered is copied out before.
 UPLOADS_KEPT_S = (3600, 3600)
+# What Gradio says of itself; `parts.js` says it in our language.
+PARTS = tuple(key for key in TEXTS if key.startswith("part."))
 READ_LANGUAGE = f"() => localStorage.getItem('{LANGUAGE_KEY}') === 'zh' ? 'zh' : 'en'"
 KEEP_LANGUAGE = f"(chosen) => localStorage.setItem('{LANGUAGE_KEY}', chosen)"
 
@@ -52,11 +56,14 @@ def build_page(parts: StudioParts) -> gr.Blocks:
             language = gr.Radio(
                 [("English", "en"), ("中文", "zh")],
                 value="en",
+                label=say("page.language"),
                 show_label=False,
                 container=False,
                 elem_id="page-language",
                 interactive=True,
             )
+        # A screen reader says it; on the page the languages speak for themselves.
+        words.on(language, label="page.language")
         with gr.Tabs(elem_id="page-tabs"):
             build_train_tab(parts, words, page, language)
             build_history_tab(words, language)
@@ -90,4 +97,6 @@ def _part_deferred(page: gr.Blocks) -> None:
 
 def _header(language: str) -> str:
     title, tagline = (html.escape(say(f"page.{key}", language)) for key in ("title", "tagline"))
-    return f'<div class="brand"><h1>{title}</h1><span>{tagline}</span></div>'
+    brand = f'<div class="brand"><h1>{title}</h1><span>{tagline}</span></div>'
+    parts = html.escape(json.dumps([[say(key, one) for one in LANGUAGES] for key in PARTS], ensure_ascii=False))
+    return f'<div class="head" data-parts="{parts}">{brand}{shortcuts_button(language)}</div>'

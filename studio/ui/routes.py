@@ -35,7 +35,7 @@ from studio.ui.serve_routes import build_serve_routes
 from studio.ui.tagged import Language, Shared, hash_text, kept_file, tagged, tagged_body
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-SCRIPTS = ("access", "live", "chart", "log", "history", "notify", "batch", "serve")
+SCRIPTS = ("access", "parts", "shortcuts", "live", "chart", "log", "history", "notify", "batch", "serve")
 
 
 def build_routes(home: Home) -> APIRouter:

@@ -14,7 +14,7 @@ from studio.core.runs import RunView
 from studio.errors import Problem
 from studio.stores.home import Home
 from studio.texts import say, word_problem
-from studio.ui.words import attempt, field_label, notice
+from studio.ui.words import attempt, field_label, notice, progress_bar
 
 # What a line has room for.
 TOLD_METRICS = frozenset({"f1", "loss", "label_accuracy", "choice_accuracy", "preference_accuracy", "judge"})
@@ -78,8 +78,7 @@ def run_card(view: RunView, language: str, remedy: Remedy | None = None, scores:
         f'<div class="card" data-state="{view.state}" data-run="{html.escape(view.run)}">'
         f'<div class="top"><b>{html.escape(view.name)}</b><span class="pill {view.state}">{state}</span>'
         f'<span class="phase">{phase}</span></div>'
-        f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done:.0f}">'
-        f'<i style="width:{done:.1f}%"></i></div><dl class="facts">{items}</dl>'
+        f'{progress_bar(done, language)}<dl class="facts">{items}</dl>'
         f'<p class="line">{html.escape(spent)}</p>{why}</div>'
     )
 

@@ -63,6 +63,15 @@ def notice(text: str, kind: str = "info") -> str:
     return f'<div class="notice {kind}" role="{role}">{html.escape(text)}</div>' if text else ""
 
 
+def progress_bar(percent: float, language: str) -> str:
+    """How far something is, of 100, for eyes and for screen readers."""
+    return (
+        f'<div class="bar" role="progressbar" aria-label="{html.escape(say("page.progress", language))}" '
+        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent:.0f}">'
+        f'<i style="width:{percent:.1f}%"></i></div>'
+    )
+
+
 def problem_list(problems: Sequence[Problem], language: str) -> str:
     """All that is to be fixed, each with the name of its field."""
     if not problems:

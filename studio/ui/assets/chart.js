@@ -5,6 +5,8 @@
   const COLORS = ["#3b82f6", "#f59e0b", "#10b981", "#a855f7", "#ef4444", "#14b8a6", "#ec4899", "#84cc16"];
   const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
   const HEIGHTS = { first: 260, next: 150, gap: 34, above: 34, below: 44 };
+  // The last would send the chart to Plotly's cloud.
+  const REMOVED = ["select2d", "lasso2d", "sendChartToCloud"];
   const MARKS = { resumed: "#94a3b8", best: "#10b981" };
   const charts = new Map();
   const wanted = { panels: ["loss"], axis: "step", log: false, weight: 0, ...read() };
@@ -178,7 +180,8 @@
     offer(chart, words, order);
     chart.empty.style.display = data.length ? "none" : "flex";
     const first = !plot.on;
-    const options = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+    const options = { displaylogo: false, responsive: true, modeBarButtonsToRemove: REMOVED, locale: "studio" };
+    options.locales = { studio: { dictionary: words.bar } };
     chart.drawing = window.Plotly.react(plot, data, layout(chart, words, panels.length ? panels : ["loss"]), options);
     const points = chart.runs.reduce((sum, run) => sum + (chart.told.get(run)?.points || 0), 0);
     plot.dataset.points = String(points);
