@@ -4,8 +4,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "keys.title": ("Keyboard shortcuts", "键盘快捷键"),
     "keys.close": ("Close", "关闭"),
     "keys.single": (
-        "Single keys work (turn this off if they are pressed by accident)",
-        "启用单键快捷键（容易误触时可关闭）",
+        "Single keys work",
+        "启用单键快捷键",
     ),
     "keys.then": (" then ", " 然后 "),
     "keys.or": (" or ", " 或 "),

@@ -15,6 +15,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "part.copy": ("Copy", "复制"),
     "part.copied": ("Copied", "已复制"),
     "part.talk": ("chatbot conversation", "对话"),
+    "part.empty": ("Empty value", "空"),
     "part.remove": ("Remove", "移除"),
     "page.running": ("The studio is at {address}", "工作台地址：{address}"),
     "page.internal": (

@@ -26,7 +26,9 @@ def build_theme() -> themes.Base:
         body_background_fill_dark="*neutral_950",
         # Dark enough to be read on the page itself.
         body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
         input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
         link_text_color="*primary_700",
         link_text_color_dark="*primary_300",
         # Fields stand on the page itself; the style sheet frames what belongs together.

@@ -23,7 +23,7 @@ from studio.ui.serve_tab import build_serve_tab
 from studio.ui.shortcuts import shortcuts_button
 from studio.ui.train_tab import build_train_tab
 from studio.ui.use_model import wire_uses
-from studio.ui.words import Words
+from studio.ui.words import TABS, Words
 
 # Where the browser keeps the choice. Read without a request, so that no late answer undoes a quick click.
 LANGUAGE_KEY = "studio-language"
@@ -64,7 +64,7 @@ def build_page(parts: StudioParts) -> gr.Blocks:
             )
         # A screen reader says it; on the page the languages speak for themselves.
         words.on(language, label="page.language")
-        with gr.Tabs(elem_id="page-tabs"):
+        with gr.Tabs(elem_id=TABS):
             build_train_tab(parts, words, page, language)
             build_history_tab(words, language)
             build_chat_tab(parts, words, page, language)
@@ -75,6 +75,8 @@ def build_page(parts: StudioParts) -> gr.Blocks:
         wire_uses(parts, page, language)
         switch = {"fn": None, "inputs": language, "outputs": words.components(), "js": words.switch_script()}
         language.change(**switch)
+        for tab, components, script in words.tab_switches():
+            tab.select(None, language, components, js=script)
         language.change(_header, language, header, show_progress="hidden")
         language.input(None, language, None, js=KEEP_LANGUAGE)
         page.load(None, None, language, js=READ_LANGUAGE)

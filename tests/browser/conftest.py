@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -31,6 +33,7 @@ class Studio:
 
     home: Home
     port: int = field(default_factory=free_port)
+    arguments: tuple[str, ...] = ()
     process: "subprocess.Popen[str] | None" = None
 
     @property
@@ -39,7 +42,7 @@ class Studio:
 
     def start(self) -> None:
         argv = [sys.executable, "app.py", "--home", str(self.home.root), "--port", str(self.port)]
-        argv += ["--allow-path", str(self.home.root.parent)]
+        argv += ["--allow-path", str(self.home.root.parent), *self.arguments]
         self.process = subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
         # It prints its address once it listens.
@@ -61,9 +64,8 @@ class Studio:
             self.process = None
 
 
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(Home(tmp_path / "home"))
+@contextmanager
+def running(studio: Studio) -> Iterator[Studio]:
     studio.start()
     yield studio
     studio.stop()
@@ -74,16 +76,22 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
             wait_run(studio.home, view.run)
 
 
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    with running(Studio(Home(tmp_path / "home"))) as studio:
+        yield studio
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
 
 
-@pytest.fixture
-def page(browser: Browser, studio: Studio) -> Iterator[Page]:
+@contextmanager
+def watched(browser: Browser, studio: Studio, **how: Any) -> Iterator[Page]:
     """The open page; at the end, everything that went wrong in it fails the test."""
-    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    context = browser.new_context(viewport={"width": 1360, "height": 900}, **how)
     page = context.new_page()
     page.set_default_timeout(30_000)
     wrong: list[str] = []
@@ -97,6 +105,12 @@ def page(browser: Browser, studio: Studio) -> Iterator[Page]:
     yield page
     context.close()
     assert wrong == []
+
+
+@pytest.fixture
+def page(browser: Browser, studio: Studio) -> Iterator[Page]:
+    with watched(browser, studio) as page:
+        yield page
 
 
 def _is_wrong(message: ConsoleMessage) -> bool:

@@ -58,6 +58,7 @@
     for (const code of document.querySelectorAll(".cm-scroller")) {
       set(code, "tabindex", "0");
     }
+    for (const empty of document.querySelectorAll(".empty[aria-label]")) set(empty, "role", "img");
     for (const empty of document.querySelectorAll(".placeholder-content[role=complementary]")) {
       empty.removeAttribute("role");
     }
