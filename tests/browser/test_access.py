@@ -191,3 +191,18 @@ def test_an_answer_streams_without_a_shift_and_esc_stops_it(page: Page) -> None:
         page.keyboard.press("Escape")
         assert server.ended.wait(10)
     assert sum(value for value, _ in shifts) < MOST_SHIFT, shifts
+
+
+def test_who_asks_for_contrast_gets_stronger_lines_and_frames(browser: Browser, studio: Studio) -> None:
+    with watched(browser, studio, contrast="more", forced_colors="active", color_scheme="dark") as page:
+        page.wait_for_function("document.getElementById('train-plot')?.dataset.points > 0", timeout=LONG_MS)
+        drawn = page.evaluate(
+            "document.getElementById('train-plot').data.map(one => [one.line?.color, one.line?.dash]).filter(one => one[1])"
+        )
+        assert drawn[0] == ["#93c5fd", "solid"]
+        assert len({tuple(one) for one in drawn}) == len(drawn)
+        framed = page.evaluate(
+            "[...document.querySelectorAll('.card, .pill')].map(one => getComputedStyle(one).borderTopStyle)"
+        )
+        assert framed
+        assert set(framed) == {"solid"}
