@@ -29,10 +29,9 @@ def write_jsonl(path: Path, rows: list[object]) -> Path:
     return path
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
+def make_home(root: Path) -> Home:
     """A home with the model folder `tiny` and the datasets `pairs` (messages) and `plain` (text)."""
-    home = Home(tmp_path / "home")
+    home = Home(root)
     model = home.models / "tiny"
     model.mkdir(parents=True)
     for name in MODEL_FILES:
@@ -46,6 +45,11 @@ def home(tmp_path: Path) -> Home:
     }
     home.registry.write_text(json.dumps(entries))
     return home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return make_home(tmp_path / "home")
 
 
 @pytest.fixture

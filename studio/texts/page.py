@@ -7,11 +7,22 @@ TEXTS: dict[str, tuple[str, str]] = {
         "放入你的数据，得到会回答的模型。",
     ),
     "page.language": ("Language", "语言"),
+    # What Gradio says in English only, or as the browser speaks when a part is drawn: in English word for word.
+    "part.more_tabs": ("More tabs", "更多标签页"),
+    "part.clear": ("Clear", "清除"),
+    "part.upload": ("Click to upload or drop files", "点击上传，或把文件拖到这里"),
+    "part.download": ("Download", "下载"),
+    "part.copy": ("Copy", "复制"),
+    "part.copied": ("Copied", "已复制"),
+    "part.talk": ("chatbot conversation", "对话"),
+    "part.empty": ("Empty value", "空"),
+    "part.remove": ("Remove", "移除"),
     "page.running": ("The studio is at {address}", "工作台地址：{address}"),
     "page.internal": (
         "Something unexpected went wrong. The studio's log has it under {id}.",
         "发生了意外错误，详情见日志编号 {id}。",
     ),
+    "page.progress": ("Progress", "进度"),
     "page.to_fix": ("To fix first", "请先修正"),
     "page.none": ("–", "–"),
     # Train.

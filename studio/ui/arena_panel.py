@@ -194,9 +194,12 @@ def build_arena_panel(
     make.click(make_dataset, [name, language], made, **quiet)
     language.change(_intro, language, intro, **quiet)
     language.change(
-        lambda spoken: [gr.update(value=say("arena.better", spoken, letter=letter)) for letter in LETTERS],
+        lambda spoken: [
+            *(gr.update(value=say("arena.better", spoken, letter=letter)) for letter in LETTERS),
+            *(gr.update(label=say("arena.side", spoken, letter=letter)) for letter in LETTERS),
+        ],
         language,
-        better,
+        [*better, *talks],
         **quiet,
     )
     language.change(lambda spoken: _votes(parts.home, spoken), language, table, **quiet)

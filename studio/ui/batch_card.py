@@ -13,7 +13,7 @@ from studio.core.reasons import why_not_batch, why_not_turn
 from studio.core.units import say_duration, say_seconds
 from studio.stores.home import Home
 from studio.texts import say
-from studio.ui.words import attempt, notice, off, refusals
+from studio.ui.words import attempt, notice, off, progress_bar, refusals
 
 FILES = ("csv", "jsonl")
 ACTS = ("cancel", "resume", "remove")
@@ -65,8 +65,7 @@ def batch_state(view: BatchView, language: str, kind: str = "batch", files: Sequ
         f'<div class="card" data-state="{view.state}"><div class="top"><b>{html.escape(view.name)}</b>'
         f'<span class="pill {colour}">{state}</span>'
         f'<span class="phase">{html.escape(" · ".join(told))}</span>{links}</div>'
-        f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done:.0f}">'
-        f'<i style="width:{done:.1f}%"></i></div>{_notes(view, language)}</div>'
+        f"{progress_bar(done, language)}{_notes(view, language)}</div>"
     )
 
 

@@ -14,6 +14,7 @@ from studio.texts import say
 MARKS = ("best", "saved", "resumed", "spike")
 KEPT_AS = ("csv", "json", "html")
 IMAGES = ("png", "svg")
+BUTTONS = ("png", "zoom", "pan", "in", "out", "autoscale", "reset")
 GRID = "#e2e8f0"
 COLORS = ("#3b82f6", "#f59e0b", "#10b981", "#a855f7", "#ef4444", "#14b8a6", "#ec4899", "#84cc16")
 
@@ -38,7 +39,7 @@ def chart_box(name: str, follow: str, language: str) -> str:
         f'<label>{label("weight")} <input type="range" min="0" max="0.99" step="0.01" value="0" '
         'data-control="weight"><output>–</output></label>'
         f'<span class="keep">{label("keep")}: {links}{images}</span></div>'
-        f'<div class="plot-place"><div id="{name}-plot" class="plot" role="img" data-points="0" '
+        f'<div class="plot-place"><div id="{name}-plot" class="plot" role="figure" data-points="0" '
         f'aria-label="{html.escape(say("train.chart", language))}"></div>'
         f'<div class="plot-empty">{html.escape(say("train.chart.empty", language))}</div></div></div>'
     )
@@ -52,6 +53,8 @@ def chart_words(language: str) -> Mapping[str, Mapping[str, str]]:
         "measures": {measure.name: say(f"measure.{measure.name}", language) for measure in MEASURES},
         "axes": {axis: say(f"axis.{axis}", language) for axis in AXES},
         "marks": {mark: say(f"mark.{mark}", language) for mark in MARKS},
+        # By what plotly says itself.
+        "bar": {say(f"bar.{button}"): say(f"bar.{button}", language) for button in BUTTONS},
     }
 
 
@@ -85,7 +88,12 @@ def write_chart_page(views: Mapping[str, CurveView], axis: str, log: bool, langu
         for trace in _traces(run if len(views) > 1 else "", view, panels, number, words["measures"])
     ]
     figure = {"data": data, "layout": layout}
-    return plotly.io.to_html(figure, include_plotlyjs=True, validate=False, config={"displaylogo": False})
+    return plotly.io.to_html(
+        figure,
+        include_plotlyjs=True,
+        validate=False,
+        config={"displaylogo": False, "modeBarButtonsToRemove": ["sendChartToCloud"]},
+    )
 
 
 def _traces(

@@ -11,7 +11,7 @@ from studio.actions.proofs import ProofView, view_proof
 from studio.core.units import say_seconds, say_size
 from studio.stores.home import Home
 from studio.texts import say, word_check, word_error, word_problem
-from studio.ui.words import attempt, copied_notice, copy_button, notice, refusals, train_first
+from studio.ui.words import attempt, copied_notice, copy_button, notice, progress_bar, refusals, train_first
 
 
 def show_export(home: Home, run: str, language: str) -> dict[str, Any]:
@@ -78,8 +78,7 @@ def _hand_on_card(view: HandOnView, language: str) -> str:
     title = view.where.rpartition("/")[2] if view.kind == "package" else f"{view.hub}: {view.where}"
     return (
         f'<div class="card" data-state="{view.state}">{_head(title, view.state, "", language)}'
-        f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done:.0f}">'
-        f'<i style="width:{done:.1f}%"></i></div>{told}</div>'
+        f"{progress_bar(done, language)}{told}</div>"
     )
 
 

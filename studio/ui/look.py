@@ -24,6 +24,13 @@ def build_theme() -> themes.Base:
     ).set(
         body_background_fill="*neutral_50",
         body_background_fill_dark="*neutral_950",
+        # Dark enough to be read on the page itself.
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
         # Fields stand on the page itself; the style sheet frames what belongs together.
         block_background_fill="transparent",
         block_background_fill_dark="transparent",
@@ -69,5 +76,7 @@ def read_style() -> str:
     for language in LANGUAGES:
         text = json.dumps(say("dataset.drop", language), ensure_ascii=False)
         worded.append(f"html:lang({language}) {upload}::after {{ content: {text}; }}")
-    sheets = [(ASSETS / name).read_text(encoding="utf-8") for name in ("studio.css", "batch.css", "guidance.css")]
+    sheets = [
+        (ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in ("studio", "batch", "guidance", "legible")
+    ]
     return "\n".join([*sheets, *worded])

@@ -1,6 +1,7 @@
 """The page: header, language switch, tabs."""
 
 import html
+import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from studio.actions.chat import ChatModels
 from studio.actions.tokens import Encoders
 from studio.actions.visualdl import VisualDL
 from studio.stores.home import Home
-from studio.texts import say
+from studio.texts import LANGUAGES, TEXTS, say
 from studio.ui.chat_tab import build_chat_tab
 from studio.ui.dataset_tab import build_dataset_tab
 from studio.ui.evaluate_tab import build_evaluate_tab
@@ -20,15 +21,18 @@ from studio.ui.export_tab import build_export_tab
 from studio.ui.history_tab import build_history_tab
 from studio.ui.links import build_links, wire_links
 from studio.ui.serve_tab import build_serve_tab
+from studio.ui.shortcuts import shortcuts_button
 from studio.ui.tour import tour_button
 from studio.ui.train_tab import build_train_tab
 from studio.ui.use_model import wire_uses
-from studio.ui.words import Words
+from studio.ui.words import TABS, Words
 
 # Where the browser keeps the choice. Read without a request, so that no late answer undoes a quick click.
 LANGUAGE_KEY = "studio-language"
 # How often uploads are looked through, and how old they get; what was registered is copied out before.
 UPLOADS_KEPT_S = (3600, 3600)
+# What Gradio says of itself; `parts.js` says it in our language.
+PARTS = tuple(key for key in TEXTS if key.startswith("part."))
 READ_LANGUAGE = f"() => localStorage.getItem('{LANGUAGE_KEY}') === 'zh' ? 'zh' : 'en'"
 KEEP_LANGUAGE = f"(chosen) => localStorage.setItem('{LANGUAGE_KEY}', chosen)"
 
@@ -54,13 +58,16 @@ def build_page(parts: StudioParts) -> gr.Blocks:
             language = gr.Radio(
                 [("English", "en"), ("中文", "zh")],
                 value="en",
+                label=say("page.language"),
                 show_label=False,
                 container=False,
                 elem_id="page-language",
                 interactive=True,
             )
+        # A screen reader says it; on the page the languages speak for themselves.
+        words.on(language, label="page.language")
         links = build_links()
-        with gr.Tabs(elem_id="page-tabs") as tabs:
+        with gr.Tabs(elem_id=TABS) as tabs:
             build_train_tab(parts, words, page, language)
             build_history_tab(words, language)
             build_chat_tab(parts, words, page, language)
@@ -73,6 +80,8 @@ def build_page(parts: StudioParts) -> gr.Blocks:
         switch = {"fn": None, "inputs": language, "outputs": words.components(), "js": words.switch_script()}
         # The listeners of an event work one after another: words wait for none that asks the server.
         language.input(**switch)
+        for tab, components, script in words.tab_switches():
+            tab.select(None, language, components, js=script)
         language.change(_header, language, header, show_progress="hidden")
         language.input(None, language, None, js=KEEP_LANGUAGE)
         page.load(None, None, language, js=READ_LANGUAGE).then(**switch)
@@ -95,4 +104,7 @@ def _part_deferred(page: gr.Blocks) -> None:
 
 def _header(language: str) -> str:
     title, tagline = (html.escape(say(f"page.{key}", language)) for key in ("title", "tagline"))
-    return f'<div class="brand"><h1>{title}</h1><span>{tagline}</span></div>{tour_button(language)}'
+    brand = f'<div class="brand"><h1>{title}</h1><span>{tagline}</span></div>'
+    parts = html.escape(json.dumps([[say(key, one) for one in LANGUAGES] for key in PARTS], ensure_ascii=False))
+    buttons = tour_button(language) + shortcuts_button(language)
+    return f'<div class="head" data-parts="{parts}">{brand}{buttons}</div>'

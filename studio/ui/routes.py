@@ -35,7 +35,10 @@ from studio.ui.serve_routes import build_serve_routes
 from studio.ui.tagged import Language, Shared, hash_text, kept_file, tagged, tagged_body
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-SCRIPTS = ("page", "links", "form", "tour", "access", "live", "chart", "log", "history", "notify", "batch", "serve")
+SCRIPTS = (
+    *("page", "parts", "links", "form", "tour", "shortcuts"),
+    *("access", "live", "chart", "log", "history", "notify", "batch", "serve"),
+)
 
 
 def build_routes(home: Home) -> APIRouter:

@@ -16,7 +16,7 @@ from studio.core.units import say_duration, say_seconds
 from studio.errors import Problem
 from studio.stores.home import Home
 from studio.texts import say, word_problem
-from studio.ui.words import attempt, copied_notice, copy_button, field_label, notice, refusals
+from studio.ui.words import attempt, copied_notice, copy_button, field_label, notice, progress_bar, refusals
 
 # What a line has room for.
 TOLD_METRICS = frozenset({"f1", "loss", "label_accuracy", "choice_accuracy", "preference_accuracy", "judge"})
@@ -87,8 +87,7 @@ def run_card(view: RunView, language: str, remedy: Remedy | None = None, scores:
         f'<div class="top"><b>{html.escape(view.name)}</b>{copy_button(view.name, "name", language)}'
         f'<span class="pill {view.state}">{state}</span><span class="phase">{phase}</span>'
         f"{_copies(view, language)}</div>"
-        f'<div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{done:.0f}">'
-        f'<i style="width:{done:.1f}%"></i></div><dl class="facts">{items}</dl>'
+        f'{progress_bar(done, language)}<dl class="facts">{items}</dl>'
         f'<p class="line">{html.escape(spent)}</p>{why}</div>'
     )
 

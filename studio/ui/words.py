@@ -25,6 +25,8 @@ COPY_SIGN = (
     '<svg viewBox="0 0 16 16" aria-hidden="true"><rect x="5.5" y="5.5" width="8" height="9" rx="1.5"/>'
     '<path d="M10.5 3V2.5A1 1 0 0 0 9.5 1.5h-6a1 1 0 0 0-1 1v8a1 1 0 0 0 1 1H4"/></svg>'
 )
+# The id of the tabs of the page.
+TABS = "page-tabs"
 
 
 @dataclass(slots=True)
@@ -49,16 +51,54 @@ class Words:
         return [component for component, _ in self.entries]
 
     def switch_script(self) -> str:
-        """JavaScript from a language to an update of every component: no request, nothing typed is lost."""
-        table = {
-            language: [{name: _worded(keys, language) for name, keys in entry.items()} for _, entry in self.entries]
-            for language in LANGUAGES
-        }
-        text = json.dumps(table, ensure_ascii=False).replace("</", "<\\/")
+        """JavaScript from a language to an update of every component: no request, nothing typed is lost.
+
+        Gradio looks through the whole page for each, so that only the tab which is shown is worded at once;
+        what the others are to say is kept for `tab_switches`.
+        """
+        tabs = json.dumps([tab_of(component) for component, _ in self.entries])
         return (
             "(language) => { document.documentElement.lang = language; window.studioLanguage = language;"
-            f" return ({text})[language].map(update => ({{__type__: 'update', ...update}})); }}"
+            f" const shown = document.querySelector('#{TABS} > .tab-wrapper [role=tab][aria-selected=true]');"
+            " const tab = shown?.dataset.tabId ?? ''; (window.studioTabs ??= {})[tab] = language;"
+            f" const tabs = {tabs}; return {_table(self.entries)}[language].map((update, place) =>"
+            " ({__type__: 'update', ...(tabs[place] === '' || tabs[place] === tab ? update : {})})); }"
         )
+
+    def tab_switches(self) -> list[tuple[Any, list[Any], str]]:
+        """Each tab of the page, its components, and JavaScript that words them where that was put off."""
+        switches: list[tuple[Any, list[Any], str]] = []
+        for tab in (component for component, _ in self.entries if is_page_tab(component)):
+            entries = [entry for entry in self.entries if tab_of(entry[0]) == tab.id]
+            script = (
+                f"(language) => {{ const tabs = (window.studioTabs ??= {{}}), was = tabs['{tab.id}'] ?? 'en';"
+                f" tabs['{tab.id}'] = language; return {_table(entries)}[language].map(update =>"
+                " ({__type__: 'update', ...(was === language ? {} : update)})); }"
+            )
+            switches.append((tab, [component for component, _ in entries], script))
+        return switches
+
+
+def is_page_tab(component: Any) -> bool:
+    """Whether it is one of the tabs of the page, not a part of one."""
+    return isinstance(component, gr.Tab) and getattr(component.parent, "elem_id", None) == TABS
+
+
+def tab_of(component: Any) -> str:
+    """The tab of the page in which a component stands; empty for what stands above, and for the tabs."""
+    parent = component.parent
+    while parent is not None and not is_page_tab(parent):
+        parent = parent.parent
+    return "" if parent is None else str(parent.id)
+
+
+def _table(entries: Sequence[tuple[Any, dict[str, Keys]]]) -> str:
+    """What each is to say in each language, as JavaScript."""
+    table = {
+        language: [{name: _worded(keys, language) for name, keys in worded.items()} for _, worded in entries]
+        for language in LANGUAGES
+    }
+    return "(" + json.dumps(table, ensure_ascii=False).replace("</", "<\\/") + ")"
 
 
 def _worded(keys: Keys, language: str) -> Any:
@@ -129,6 +169,15 @@ def go_link(tab: str, text: str, run: str = "") -> str:
 def train_first(key: str, language: str) -> str:
     """What a text says, and the way to the Train tab, where it begins."""
     return notice(say(key, language), more=" " + go_link("train", say("go.train", language)))
+
+
+def progress_bar(percent: float, language: str) -> str:
+    """How far something is, of 100, for eyes and for screen readers."""
+    return (
+        f'<div class="bar" role="progressbar" aria-label="{html.escape(say("page.progress", language))}" '
+        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent:.0f}">'
+        f'<i style="width:{percent:.1f}%"></i></div>'
+    )
 
 
 def problem_list(problems: Sequence[Problem], language: str) -> str:

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -75,13 +77,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home.root
 
 
-@pytest.fixture
-def studio(tmp_path: Path, furnished: Path) -> Iterator[Studio]:
-    yield from run_studio(Path(shutil.copytree(furnished, tmp_path / "home")))
-
-
-def run_studio(root: Path) -> Iterator[Studio]:
-    studio = Studio(Home(root))
+@contextmanager
+def running(studio: Studio) -> Iterator[Studio]:
     studio.start()
     yield studio
     studio.stop()
@@ -92,16 +89,22 @@ def run_studio(root: Path) -> Iterator[Studio]:
             wait_run(studio.home, view.run)
 
 
+@pytest.fixture
+def studio(tmp_path: Path, furnished: Path) -> Iterator[Studio]:
+    with running(Studio(Home(Path(shutil.copytree(furnished, tmp_path / "home"))))) as studio:
+        yield studio
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
 
 
-@pytest.fixture
-def page(browser: Browser, studio: Studio) -> Iterator[Page]:
+@contextmanager
+def watched(browser: Browser, studio: Studio, **how: Any) -> Iterator[Page]:
     """The open page; at the end, everything that went wrong in it fails the test."""
-    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    context = browser.new_context(viewport={"width": 1360, "height": 900}, **how)
     page = context.new_page()
     page.set_default_timeout(30_000)
     wrong: list[str] = []
@@ -115,6 +118,12 @@ def page(browser: Browser, studio: Studio) -> Iterator[Page]:
     yield page
     context.close()
     assert wrong == []
+
+
+@pytest.fixture
+def page(browser: Browser, studio: Studio) -> Iterator[Page]:
+    with watched(browser, studio) as page:
+        yield page
 
 
 def _is_wrong(message: ConsoleMessage) -> bool:

@@ -10,8 +10,9 @@ from playwright.sync_api import Page, expect
 
 from studio.actions.runs import find_run
 from studio.jobs.processes import processes_of
+from studio.stores.home import Home
 from studio.stores.runs import RunPaths
-from tests.browser.conftest import Studio, run_studio
+from tests.browser.conftest import Studio, running
 from tests.browser.page_parts import (
     LONG_MS,
     ask,
@@ -43,7 +44,8 @@ QUESTION, ANSWER = ROWS[3]
 @pytest.fixture
 def studio(tmp_path: Path) -> Iterator[Studio]:
     """One that is started for the first time."""
-    yield from run_studio(tmp_path / "home")
+    with running(Studio(Home(tmp_path / "home"))) as studio:
+        yield studio
 
 
 def test_from_a_file_to_a_merged_model(page: Page, studio: Studio, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@
     // Gradio draws its page late, and may draw it again.
     const place = () => {
       // What was chosen here; the document's own language is the browser's until then.
-      const language = localStorage.getItem("studio-language") === "zh" ? "zh" : "en";
+      const language = window.studio.language();
       if (button.dataset.language !== language) button.dataset.language = language;
       const header = document.getElementById("page-header");
       if (header && !button.isConnected) header.append(button);

@@ -3,8 +3,15 @@
   const POLL_MS = 1000;
   const KEPT = "studio-chart";
   const COLORS = ["#3b82f6", "#f59e0b", "#10b981", "#a855f7", "#ef4444", "#14b8a6", "#ec4899", "#84cc16"];
+  // Where the system asks for contrast: 4.5 and more to 1, dark on light and light on dark.
+  const STRONG = {
+    light: ["#1d4ed8", "#9a3412", "#166534", "#6b21a8", "#991b1b", "#115e59", "#9d174d", "#3f6212"],
+    dark: ["#93c5fd", "#fdba74", "#86efac", "#d8b4fe", "#fca5a5", "#5eead4", "#f9a8d4", "#bef264"],
+  };
   const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
   const HEIGHTS = { first: 260, next: 150, gap: 34, above: 34, below: 44 };
+  // The last would send the chart to Plotly's cloud.
+  const REMOVED = ["select2d", "lasso2d", "sendChartToCloud"];
   const MARKS = { resumed: "#94a3b8", best: "#10b981" };
   const charts = new Map();
   const wanted = { panels: ["loss"], axis: "step", log: false, weight: 0, ...read() };
@@ -27,7 +34,12 @@
     });
   }
 
-  const dark = () => document.body.classList.contains("dark");
+  const contrast = matchMedia("(prefers-contrast: more), (forced-colors: active)");
+  const forced = matchMedia("(forced-colors: active)");
+  const night = matchMedia("(prefers-color-scheme: dark)");
+  // Forced colours follow the system, whatever the page was asked for.
+  const dark = () => (forced.matches ? night.matches : document.body.classList.contains("dark"));
+  const colors = () => (contrast.matches ? STRONG[dark() ? "dark" : "light"] : COLORS);
 
   // The answer of `studio/points`: see `points.py`.
   function unpack(buffer) {
@@ -60,7 +72,9 @@
         const place = panels.indexOf(curve.panel);
         if (place < 0) return;
         const among = told.curves.filter((other) => other.panel === curve.panel).indexOf(curve);
-        const color = COLORS[(several ? number : index) % COLORS.length];
+        const color = colors()[(several ? number : index) % COLORS.length];
+        // Told apart without colour, too: runs, and what is drawn in one plot.
+        const dash = DASHES[((several ? number : 0) + among) % DASHES.length];
         // `gpu_use:1` is that of one GPU among several.
         const [kind, gpu = ""] = curve.name.split(":");
         const label = `${words.measures[kind] || kind} ${gpu}`.trim();
@@ -72,7 +86,7 @@
           mode: curve.count > 1 && !curve.name.startsWith("eval_") ? "lines" : "lines+markers",
           marker: { size: 6, color },
         };
-        const line = { color, width: 2, dash: several ? DASHES[among % DASHES.length] : "solid" };
+        const line = { color, width: 2, dash };
         const value = { hovertemplate: "%{y:.6~g}" };
         if (curve.smooth) {
           const faint = { opacity: 0.25, showlegend: false, hoverinfo: "skip" };
@@ -117,8 +131,8 @@
   }
 
   function layout(chart, words, panels) {
-    const ink = dark() ? "#cbd5e1" : "#334155";
-    const grid = dark() ? "#1e293b" : "#e2e8f0";
+    const ink = contrast.matches ? (dark() ? "#ffffff" : "#000000") : dark() ? "#cbd5e1" : "#334155";
+    const grid = contrast.matches ? (dark() ? "#94a3b8" : "#64748b") : dark() ? "#1e293b" : "#e2e8f0";
     const inner = HEIGHTS.first + (panels.length - 1) * (HEIGHTS.next + HEIGHTS.gap);
     const axes = {};
     let top = inner;
@@ -178,7 +192,8 @@
     offer(chart, words, order);
     chart.empty.style.display = data.length ? "none" : "flex";
     const first = !plot.on;
-    const options = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+    const options = { displaylogo: false, responsive: true, modeBarButtonsToRemove: REMOVED, locale: "studio" };
+    options.locales = { studio: { dictionary: words.bar } };
     chart.drawing = window.Plotly.react(plot, data, layout(chart, words, panels.length ? panels : ["loss"]), options);
     const points = chart.runs.reduce((sum, run) => sum + (chart.told.get(run)?.points || 0), 0);
     plot.dataset.points = String(points);

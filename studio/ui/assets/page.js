@@ -2,7 +2,9 @@
 window.studio = (() => {
   const COPIED_MS = 1500;
   const words = JSON.parse(document.getElementById("studio-words").textContent);
-  const language = () => (localStorage.getItem("studio-language") === "zh" ? "zh" : "en");
+  // The choice is kept a moment after the page has followed it.
+  const language = () =>
+    window.studioLanguage || (localStorage.getItem("studio-language") === "zh" ? "zh" : "en");
 
   function say(key, values = {}) {
     return Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), words[language()][key]);

@@ -1,0 +1,94 @@
+"""What a page is for those who read it otherwise: what axe-core finds, what is too small, what is in another language."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+from playwright.sync_api import Page, expect
+
+from studio.core.options import METHODS, OPTIONS, STAGES
+from tests.browser.page_parts import open_tab
+
+AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
+GRAVE = ("serious", "critical")
+# Every tab, with the parts that it has.
+PARTS = {
+    "train": (),
+    "history": (),
+    "chat": ("talk", "arena", "batch"),
+    "evaluate": ("scores", "probes"),
+    "export": (),
+    "serve": (),
+    "dataset": (),
+}
+UNFOLD = """() => {
+  const folded = [...document.querySelectorAll('button.label-wrap:not(.open)')].filter(one => one.checkVisibility());
+  folded.forEach(one => one.click());
+  return folded.length;
+}"""
+TOLD = """() => {
+  const told = [];
+  for (const part of document.querySelectorAll('body *')) {
+    // Code, logs and rows of data are in the language in which they were written.
+    if (part.closest('script, style, pre, code, .cm-editor, .said, [data-testid=user], .bot') || !part.checkVisibility()) continue;
+    for (const node of part.childNodes) if (node.nodeType === 3) told.push(node.data);
+    for (const name of ['aria-label', 'title', 'placeholder', 'alt']) told.push(part.getAttribute(name) || '');
+    if (part.matches('input[role=combobox]')) told.push(part.value);
+  }
+  return [...new Set(told.map(text => text.trim()).filter(Boolean))];
+}"""
+SMALL = """() => [...document.querySelectorAll('button, a, input, select, textarea, summary, [role=tab]')]
+  .filter(one => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && one.type !== 'file')
+  .filter(one => getComputedStyle(one).opacity !== '0' && one.closest('[inert], .cm-editor, .modebar') === null)
+  .map(one => [one, (one.type === 'checkbox' || one.type === 'radio' ? one.closest('label') || one : one).getBoundingClientRect()])
+  // A link in a sentence is as high as the sentence.
+  .filter(([one, box]) => box.width && (box.width < 24 || box.height < 24) && getComputedStyle(one).display !== 'inline')
+  .map(([one, box]) => `${one.id || one.className || one.outerHTML.slice(0, 80)}: ${Math.round(box.width)}x${Math.round(box.height)}`)"""
+CUT = """() => [...document.querySelectorAll('button, label, h1, h2, h3, .info-text, .notice, dt, dd, th, .pill')]
+  .filter(one => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'visible')
+  .map(one => `${one.id || one.className}: ${one.textContent.trim().slice(0, 40)}`)"""
+# What is called so in Chinese, too: names, formats, units, and what is typed or in the files of the test.
+CALLED_SO = frozenset((Path(__file__).parent / "latin.txt").read_text(encoding="utf-8").split())
+OF_OPTIONS = {choice for spec in OPTIONS for choice in spec.choices} | {spec.name for spec in OPTIONS}
+LATIN = re.compile(r"[A-Za-z_]{2,}")
+HAN = re.compile(r"[\u4e00-\u9fff]+")
+
+
+def walk(page: Page) -> Any:
+    """Open each part of each tab with all that is folded in it, and yield its name."""
+    for tab, parts in PARTS.items():
+        open_tab(page, tab)
+        expect(page.locator(f"[role=tab][data-tab-id={tab}][aria-selected=true]")).to_be_visible()
+        for part in parts or ("",):
+            if part:
+                page.locator(f"[role=tab][data-tab-id={part}]").click()
+            page.wait_for_timeout(300)
+            for _ in range(4):
+                if not page.evaluate(UNFOLD):
+                    break
+                page.wait_for_timeout(300)
+            yield f"{tab} {part}".strip()
+
+
+def findings(page: Page, *rules: str) -> list[str]:
+    """What axe-core finds serious or critical: rule, place, reason. Without rules by all that it knows."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    how = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+    found = page.evaluate("how => axe.run(how)", how)
+    return [
+        f"{one['id']} {node['target']} {node['failureSummary'][:300]}"
+        for one in found["violations"]
+        if one["impact"] in GRAVE
+        for node in one["nodes"]
+    ]
+
+
+def foreign(page: Page, language: str) -> list[str]:
+    """What the page tells in the other language."""
+    known = CALLED_SO | OF_OPTIONS | set(METHODS) | set(STAGES)
+    told: list[str] = page.evaluate(TOLD)
+    if language == "en":
+        return [text for text in told if HAN.search(text) and text != "中文"]
+    return [text for text in told if set(LATIN.findall(text)) - known]
