@@ -143,7 +143,7 @@ def test_to_stop_what_nobody_supervises_removes_its_scratch(tmp_path: Path) -> N
     folder.mkdir()
     scratch.mkdir()
     launch.start_job(folder, [step("pass")], scratch=[scratch], supervise=lambda _: True)
-    write_state(folder, state="running", supervisor_pid=2**22 + 1, supervisor_started=1.0)
+    write_state(folder, state="running", supervisor_pid=2**22 + 1, supervisor_started="then")
     launch.stop_job(folder, now=True)
     assert read_json(JobPaths(folder).state)["state"] == "stopped"
     assert not scratch.exists()
