@@ -70,7 +70,11 @@ class _Summaries:
                 if known and known[0] == stamp:
                     found[run] = known
                     continue
-                summary, active = _summarise(home, folder)
+                try:
+                    summary, active = _summarise(home, folder)
+                except StudioError:
+                    # It can only be looked for by its name, and is then told to be broken.
+                    continue
                 if active:
                     alive.append(summary)
                 else:

@@ -1,6 +1,7 @@
 """Look at runs: all, one, its curve, its log; and stop one."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from studio.jobs.queue import read_queue
 from studio.jobs.state import job_state
 from studio.stores.home import Home
 from studio.stores.logs import read_log_tail
+from studio.stores.models import has_result
 from studio.stores.runs import (
     JobPaths,
     RunPaths,
@@ -28,9 +30,12 @@ from studio.stores.tails import MetricsTail
 
 
 def list_runs(home: Home) -> list[RunView]:
-    """Every run, the newest first."""
-    folders = sorted(find_run_folders(home), key=_created, reverse=True)
-    return [view_run(home, folder) for folder in folders]
+    """Every run, the newest first; one whose request is broken can only be looked for by its name."""
+    views: list[RunView] = []
+    for folder in sorted(find_run_folders(home), key=_created, reverse=True):
+        with suppress(StudioError):
+            views.append(view_run(home, folder))
+    return views
 
 
 def find_run(home: Home, run: str) -> RunView:
@@ -87,9 +92,10 @@ def _view(home: Home, folder: Path, tail: MetricsTail) -> RunView:
     state: dict[str, Any] = job_state(paths.job)
     last = tail.curves.last
     name = str(state.get("state", "preparing"))
-    if name in ("lost", "prepared") and tail.ended:
+    if name in ("lost", "prepared") and tail.ended and has_result(folder):
         # The engine came to its end without a supervisor: it was killed, or somebody started the engine by hand.
-        name = "stopped" if job.stop.exists() else "finished"
+        early = job.stop.exists() or tail.last_step < tail.begin.get("total_steps", 0)
+        name = "stopped" if early else "finished"
     active = name in ACTIVE_STATES
     begin_time = tail.begin.get("time")
     # The training is over then, and its times stand.
