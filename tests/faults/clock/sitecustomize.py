@@ -8,7 +8,7 @@ import time
 
 import psutil
 
-_time, _boot_time = time.time, psutil.boot_time
+_time, _boot_time = time.time, psutil._pslinux.boot_time
 
 
 def _off() -> float:
@@ -21,4 +21,4 @@ def _off() -> float:
 
 time.time = lambda: _time() + _off()
 time.time_ns = lambda: int(time.time() * 1e9)
-psutil.boot_time = psutil._pslinux.boot_time = lambda: _boot_time() + _off()
+psutil._pslinux.boot_time = lambda: _boot_time() + _off()
