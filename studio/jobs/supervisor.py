@@ -235,7 +235,8 @@ def _run_step(
     while (status := process.poll()) is None:
         time.sleep(POLL_S)
         if not paths.folder.is_dir():
-            end_job(paths.folder, TERMINATE_GRACE_S)
+            # No time to save, which would bring back a part of what was deleted.
+            end_job(paths.folder, 0)
             return process.wait(), {"code": "lost", "values": {}}
         told.write()
         meter.measure(process.pid)
