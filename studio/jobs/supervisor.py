@@ -7,6 +7,7 @@ process disturbs them.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,6 +42,7 @@ METRICS = "metrics.jsonl"
 # What is kept free for the last word, and how long it is tried.
 ROOM_BYTES = 65_536
 LAST_WORD_S = 10.0
+FULL_BYTES = 1_000_000
 
 
 class Spawned(Protocol):
@@ -295,7 +297,17 @@ def find_cause(paths: JobPaths, exit_code: int, log_before: int = 0, memory_kill
     """Why a command failed, from its exit status and the end of its log, behind what was there before."""
     size = min(SEARCHED_LOG_BYTES, max(1, _size(paths.log) - log_before))
     cause = diagnose(exit_code, read_log_tail(paths.log, size), memory_kill=memory_kill)
+    if cause.code in ("engine_error", "engine_failed") and _is_disk_full(paths.folder):
+        # The log had no room for the reason.
+        return {"code": "disk_full", "values": {}}
     return {"code": cause.code, "values": dict(cause.values)}
+
+
+def _is_disk_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < FULL_BYTES
+    except OSError:
+        return False
 
 
 def count_memory_kills() -> int:

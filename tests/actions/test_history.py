@@ -62,7 +62,9 @@ def test_a_list_reads_again_only_what_has_changed(home: Home, monkeypatch: pytes
     monkeypatch.setattr(history, "_homes", {})
     read: list[str] = []
     view = history.view_run
-    monkeypatch.setattr(history, "view_run", lambda home, folder: read.append(folder.name) or view(home, folder))
+    monkeypatch.setattr(
+        history, "view_run", lambda home, folder, *more: read.append(folder.name) or view(home, folder, *more)
+    )
     assert [summary.loss for summary in list_summaries(home)] == [2.0] * 3
     assert read == []
     append(paths[1].metrics, log(3, 1.0))

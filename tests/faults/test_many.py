@@ -178,8 +178,8 @@ def test_two_people_at_once(home: Home, recorded_engine: None) -> None:
 
 
 @fault(
-    "The same with 60 operations.",
-    "同上，60 次操作。",
+    "The same, 60 operations: the same.",
+    "同样的操作 60 次：同上。",
     engine="recorded",
 )
 @SHORT_FORM
