@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from studio.actions.curves import TAILS
-from studio.actions.runs import view_run
+from studio.actions.runs import Queues, view_run
 from studio.core.history import About, Difference, RunSummary, find_differences
 from studio.core.runs import ACTIVE_STATES
 from studio.errors import NotFound, StoreFailed, StudioError
@@ -63,6 +63,7 @@ class _Summaries:
         with self._lock:
             found: dict[str, tuple[Stamp, RunSummary]] = {}
             alive: list[RunSummary] = []
+            queues: Queues = {}
             for folder in find_run_folders(home):
                 run = run_id(home, folder)
                 stamp = _stamp(folder)
@@ -70,7 +71,11 @@ class _Summaries:
                 if known and known[0] == stamp:
                     found[run] = known
                     continue
-                summary, active = _summarise(home, folder)
+                try:
+                    summary, active = _summarise(home, folder, queues)
+                except StudioError:
+                    # It can only be looked for by its name, and is then told to be broken.
+                    continue
                 if active:
                     alive.append(summary)
                 else:
@@ -100,7 +105,7 @@ def list_summaries(home: Home) -> list[RunSummary]:
 def compare_runs(home: Home, runs: Sequence[str]) -> tuple[list[RunSummary], list[Difference]]:
     """Some runs in one line each, and what differs in their options, data and versions. Raises NotFound."""
     folders = [find_run_folder(home, run) for run in runs]
-    summaries = [_summarise(home, folder)[0] for folder in folders]
+    summaries = [_summarise(home, folder, {})[0] for folder in folders]
     return summaries, find_differences([read_json(RunPaths(folder).request) for folder in folders])
 
 
@@ -199,9 +204,9 @@ def _file_stamp(path: Path) -> list[int] | None:
     return [status.st_mtime_ns, status.st_size, status.st_ino]
 
 
-def _summarise(home: Home, folder: Path) -> tuple[RunSummary, bool]:
+def _summarise(home: Home, folder: Path, queues: Queues) -> tuple[RunSummary, bool]:
     """A run in one line, and whether it is at work."""
-    view, about = view_run(home, folder), read_about(folder)
+    view, about = view_run(home, folder, queues), read_about(folder)
     with TAILS.reading(RunPaths(folder).metrics) as tail:
         best = tail.curves.best("eval_loss")
     summary = RunSummary(

@@ -18,7 +18,7 @@ from studio.errors import NotFound, Problem, RequestRefused, StudioError
 from studio.jobs.devices import read_claim
 from studio.jobs.launch import Step, start_job
 from studio.jobs.warm import supervise_warm
-from studio.stores.atomic import write_json, write_text
+from studio.stores.atomic import alone, write_json, write_text
 from studio.stores.home import Home
 from studio.stores.runs import JobPaths, RunPaths, find_resumable, find_run_folder, newest_resumable, read_json
 
@@ -46,6 +46,12 @@ def resume_run(
     changed the losses are those of an uninterrupted run.
     """
     folder = find_run_folder(home, run)
+    # Of two who go on at the same time one is told that the run is at work.
+    with alone(RunPaths(folder).config):
+        return _resume(home, folder, checkpoint, changes or {})
+
+
+def _resume(home: Home, folder: Path, checkpoint: int | None, changes: Mapping[str, object]) -> RunView:
     paths = RunPaths(folder)
     view = view_run(home, folder)
     if view.is_active:
@@ -53,13 +59,16 @@ def resume_run(
     known = find_resumable(folder)
     if not known:
         raise StudioError("no_checkpoint", "run", run=view.run)
-    # Of two branches the one that was written last, which need not be the one that got further.
-    step = newest_resumable(folder) if checkpoint is None else checkpoint
+    lengthened = any(name in changes for name in ("max_steps", "num_train_epochs"))
+    # Of two branches the one that was written last, which need not be the one that got further. Of a run that was
+    # cut off while it saved its result, one from which there are steps to take: only they lead to a result.
+    cut_off = not lengthened and view.state != "finished" and view.total_steps
+    newest = (cut_off and newest_resumable(folder, view.total_steps or 0)) or newest_resumable(folder)
+    step = newest if checkpoint is None else checkpoint
     if step not in known:
         raise NotFound("unknown_checkpoint", "checkpoint", given=step, known=", ".join(map(str, known)))
     config = yaml.safe_load(paths.config.read_text(encoding="utf-8"))
-    config |= _checked(changes or {})
-    lengthened = any(name in (changes or {}) for name in ("max_steps", "num_train_epochs"))
+    config |= _checked(changes)
     # Of a finished run only who names a checkpoint wants its last steps again; behind the last step the
     # engine would train one more over the result.
     done = view.state == "finished" and checkpoint is None
@@ -73,7 +82,7 @@ def resume_run(
     write_text(paths.config, yaml.safe_dump(config, allow_unicode=True, sort_keys=False, width=1000))
     _forget_steps_behind(paths.metrics, step)
     earlier = read_json(job.state)
-    resumed = [*earlier.get("resumed", []), {"time": time.time(), "step": step, "changes": dict(changes or {})}]
+    resumed = [*earlier.get("resumed", []), {"time": time.time(), "step": step, "changes": dict(changes)}]
     write_json(job.state, {"resumed": resumed})
     job.stop.unlink(missing_ok=True)
     steps = [_step(stored) for stored in asked["steps"]]

@@ -1,6 +1,7 @@
 """Look at runs: all, one, its curve, its log; and stop one."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from studio.core.runs import ACTIVE_STATES, COMPARING, QUEUED, SILENCE_S, RunVie
 from studio.errors import StudioError
 from studio.jobs.devices import read_claim
 from studio.jobs.launch import stop_job, wait_job
-from studio.jobs.queue import read_queue
+from studio.jobs.queue import Ticket, read_queue
 from studio.jobs.state import job_state
 from studio.stores.home import Home
 from studio.stores.logs import read_log_tail
+from studio.stores.models import has_result
 from studio.stores.runs import (
     JobPaths,
     RunPaths,
@@ -26,11 +28,18 @@ from studio.stores.runs import (
 from studio.stores.runs import run_id as id_of
 from studio.stores.tails import MetricsTail
 
+# The jobs that wait before each pool of devices.
+Queues = dict[Path, list[Ticket]]
+
 
 def list_runs(home: Home) -> list[RunView]:
-    """Every run, the newest first."""
-    folders = sorted(find_run_folders(home), key=_created, reverse=True)
-    return [view_run(home, folder) for folder in folders]
+    """Every run, the newest first; one whose request is broken can only be looked for by its name."""
+    views: list[RunView] = []
+    queues: Queues = {}
+    for folder in sorted(find_run_folders(home), key=_created, reverse=True):
+        with suppress(StudioError):
+            views.append(view_run(home, folder, queues))
+    return views
 
 
 def find_run(home: Home, run: str) -> RunView:
@@ -60,10 +69,12 @@ def wait_run(home: Home, run: str) -> RunView:
     return view_run(home, folder)
 
 
-def queue_place(job: Path) -> tuple[int | None, bool]:
-    """A waiting job's place before its devices, from 1, and whether it is held."""
+def queue_place(job: Path, queues: Queues) -> tuple[int | None, bool]:
+    """A waiting job's place before its devices, from 1, and whether it is held; a queue is read once."""
     claim = read_claim(job)
-    for place, ticket in enumerate(read_queue(claim.pool) if claim else [], 1):
+    if claim and claim.pool not in queues:
+        queues[claim.pool] = read_queue(claim.pool)
+    for place, ticket in enumerate(queues[claim.pool] if claim else [], 1):
         if ticket.folder == job:
             return place, ticket.held
     return None, False
@@ -74,22 +85,23 @@ def read_log(home: Home, run: str, size: int = 20_000) -> str:
     return read_log_tail(JobPaths(RunPaths(find_run_folder(home, run)).job).log, size)
 
 
-def view_run(home: Home, folder: Path) -> RunView:
-    """What a run's folder says about it, right now."""
+def view_run(home: Home, folder: Path, queues: Queues | None = None) -> RunView:
+    """What a run's folder says about it, right now; who looks at many runs keeps their `queues`."""
     with TAILS.reading(RunPaths(folder).metrics) as tail:
-        return _view(home, folder, tail)
+        return _view(home, folder, tail, {} if queues is None else queues)
 
 
-def _view(home: Home, folder: Path, tail: MetricsTail) -> RunView:
+def _view(home: Home, folder: Path, tail: MetricsTail, queues: Queues) -> RunView:
     paths = RunPaths(folder)
     request = read_request(folder)
     job = JobPaths(paths.job)
     state: dict[str, Any] = job_state(paths.job)
     last = tail.curves.last
     name = str(state.get("state", "preparing"))
-    if name in ("lost", "prepared") and tail.ended:
+    if name in ("lost", "prepared") and tail.ended and has_result(folder):
         # The engine came to its end without a supervisor: it was killed, or somebody started the engine by hand.
-        name = "stopped" if job.stop.exists() else "finished"
+        early = job.stop.exists() or tail.last_step < tail.begin.get("total_steps", 0)
+        name = "stopped" if early else "finished"
     active = name in ACTIVE_STATES
     begin_time = tail.begin.get("time")
     # The training is over then, and its times stand.
@@ -98,7 +110,7 @@ def _view(home: Home, folder: Path, tail: MetricsTail) -> RunView:
     progress = find_progress(
         int(tail.begin.get("step", 0)), begin_time, tail.last_step, tail.begin.get("total_steps"), now
     )
-    place, held = queue_place(paths.job) if name == QUEUED else (None, False)
+    place, held = queue_place(paths.job, queues) if name == QUEUED else (None, False)
     phase = tail.phase if name == "running" and tail.phase and not comparing else str(state.get("phase", name))
     current = (tail.phase, tail.phase_since) if active and tail.phase_since is not None else None
     if comparing and tail.last_time is not None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import psutil
 
+from studio.jobs.processes import ProcessIdentity
+
 SAMPLE_S = 2.0
 
 
@@ -26,12 +28,12 @@ class MachineMeter:
         self._path = path
         self._gpus = gpus
         self._nvml = _open_nvml() if gpus else None
-        self._busy: dict[tuple[int, float], float] = {}
+        self._busy: dict[ProcessIdentity, float] = {}
         self._measured = 0.0
 
     def measure(self, pid: int) -> None:
         """Append a line to the file, if it is time to; what cannot be measured is left out."""
-        now = time.time()
+        now = time.monotonic()
         since, first = now - self._measured, not self._measured
         if since < SAMPLE_S:
             return
@@ -45,19 +47,20 @@ class MachineMeter:
             numbers["disk_free"] = shutil.disk_usage(self._path.parent).free / 1e9
             numbers |= self._read_gpus()
             # Its steps are seconds: a file of points like that of the engine, read in the same way.
-            line = json.dumps({"kind": "log", "time": now, "step": int(now), **numbers})
+            at = time.time()
+            line = json.dumps({"kind": "log", "time": at, "step": int(at), **numbers})
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
 
     def _processes(self, pid: int, since: float) -> dict[str, float]:
-        busy: dict[tuple[int, float], float] = {}
+        busy: dict[ProcessIdentity, float] = {}
         memory = 0
         with contextlib.suppress(psutil.Error):
             root = psutil.Process(pid)
             for process in [root, *root.children(recursive=True)]:
-                with contextlib.suppress(psutil.Error):
+                with contextlib.suppress(psutil.Error, OSError):
                     times = process.cpu_times()
-                    busy[process.pid, process.create_time()] = times.user + times.system
+                    busy[ProcessIdentity.of(process.pid)] = times.user + times.system
                     memory += process.memory_info().rss
         spent = sum(seconds - self._busy.get(who, 0.0) for who, seconds in busy.items())
         self._busy = busy

@@ -1,4 +1,4 @@
-"""Processes by identity: a pid together with its start time, since pids are used again."""
+"""Processes by identity: a pid together with its start, since pids are used again."""
 
 import contextlib
 import time
@@ -11,28 +11,42 @@ import psutil
 # sessions of their own, and those whose parent is gone.
 JOB_VARIABLE = "STUDIO_JOB"
 POLL_S = 0.05
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
+    """A process; `started` is the machine's start and the clock ticks from there to the process's own.
+
+    The time of day would not do: a clock that is set moves the start times of all processes.
+    """
+
     pid: int
-    started: float
+    started: str
 
     @classmethod
     def of(cls, pid: int) -> "ProcessIdentity":
-        return cls(pid, psutil.Process(pid).create_time())
+        """Raises FileNotFoundError, ProcessLookupError."""
+        return cls(pid, _read_stat(pid)[1])
 
 
-def is_alive(pid: int | None, started: float | None) -> bool:
+def is_alive(pid: int | None, started: str | None) -> bool:
     """Whether that very process still runs; a zombie does not."""
     if not pid or started is None:
         return False
     try:
-        process = psutil.Process(pid)
-        # The kernel keeps start times in clock ticks; a clock that is set moves them all by a little.
-        return abs(process.create_time() - started) < 2 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        status, since = _read_stat(pid)
+    except (FileNotFoundError, ProcessLookupError):
         return False
+    return since == started and status not in "ZX"
+
+
+def _read_stat(pid: int) -> tuple[str, str]:
+    """The state of a process, a letter, and when it started. See proc_pid_stat(5)."""
+    # Its second field, a name, may hold spaces and brackets.
+    fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    boot = BOOT.read_text().strip() if BOOT.exists() else ""
+    return fields[0], f"{boot} {fields[19]}"
 
 
 def processes_of(job_folder: Path) -> list[psutil.Process]:

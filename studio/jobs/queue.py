@@ -14,6 +14,7 @@ from pathlib import Path
 from studio.errors import StudioError
 from studio.jobs.devices import Claim, read_claim
 from studio.jobs.state import job_state
+from studio.stores.atomic import write_text
 
 HELD = ".held"
 
@@ -32,12 +33,14 @@ class Ticket:
 
 
 def join_queue(pool: Path, folder: Path) -> None:
-    """Stand at the end of the queue for a device; tickets of jobs that wait no more go."""
+    """Stand at the end of the queue for a device; tickets of jobs that wait no more go. Raises StoreFailed."""
     with _alone(pool):
         for ticket in _tickets(pool):
             if ticket.folder == folder or not _waits(ticket):
                 ticket.path.unlink()
-        (_queue(pool) / _name(time.time(), False)).write_text(str(folder), encoding="utf-8")
+        # Behind those who wait, also when the clock was set back meanwhile.
+        last = max((ticket.place for ticket in _tickets(pool)), default=0.0)
+        write_text(_queue(pool) / _name(max(time.time(), last + 1e-3), False), str(folder))
 
 
 def leave_queue(pool: Path, folder: Path) -> None:

@@ -14,7 +14,11 @@ STARTING_S = 50.0
 
 def job_state(folder: Path) -> dict[str, object]:
     """A job's state as it is: one whose processes are gone without a word is `lost`."""
-    state = read_json(JobPaths(folder).state)
+    try:
+        state = read_json(JobPaths(folder).state)
+    except ValueError:
+        # Nobody of ours leaves half a file.
+        return {"state": "lost"}
     if state.get("state") not in ("queued", "preparing", "running", "stopping"):
         return state
     if is_alive(state.get("supervisor_pid"), state.get("supervisor_started")):

@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from studio.errors import StoreFailed
 
-APPEND_TIMEOUT_S = 30
+LOCK_TIMEOUT_S = 30
 
 
 def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -49,6 +49,20 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
+@contextmanager
+def alone(path: Path) -> Generator[None]:
+    """Nobody else changes a file meanwhile who asks in this way, too. Raises StoreFailed."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_TIMEOUT_S)
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise _store_failed(path, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def append_line(path: Path, line: str) -> None:
     """Put a line at a text file's end, after what others put there, and on the disk before this returns.
 
@@ -56,7 +70,7 @@ def append_line(path: Path, line: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=APPEND_TIMEOUT_S), path.open("ab+") as file:
+        with alone(path), path.open("ab+") as file:
             size = file.seek(0, os.SEEK_END)
             if size:
                 file.seek(size - 1)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +12,7 @@ from typing import Any, cast
 from studio.core.model_check import ModelFacts
 from studio.core.problems import WEIGHT_FILES
 from studio.core.runs import RESUMABLE_CHECKPOINT
+from studio.errors import StudioError
 from studio.stores.home import Home
 from studio.stores.runs import (
     RunPaths,
@@ -109,6 +111,18 @@ def read_model(folder: Path) -> ModelFacts:
     return ModelFacts(_json_object(folder / "config.json"), tuple(missing), tuple(damaged), shapes)
 
 
+def has_result(run: Path) -> bool:
+    """Whether a run's folder holds the whole weights that the engine writes behind the end of the training."""
+    if not (is_model(run) or is_adapter(run)):
+        return False
+    facts = read_model(run)
+    if facts.missing or facts.damaged:
+        return False
+    # A run that was resumed has those of the session before.
+    trained = RunPaths(run).metrics.stat().st_mtime
+    return all(path.stat().st_mtime >= trained for path in run.glob("*.safetensors"))
+
+
 def shipped_files(folder: Path) -> list[Path]:
     """What of a model folder is handed on: no hidden files, and not what an engine noted for itself."""
     found = [path for path in folder.rglob("*") if path.is_file()]
@@ -197,11 +211,13 @@ def find_models(home: Home) -> list[ModelChoice]:
 
 def find_adapters(home: Home) -> list[AdapterChoice]:
     """LoRA runs and their checkpoints."""
-    return [
-        AdapterChoice(label, str(path), read_request(_run_of(path)).model)
-        for label, path, _ in _run_weights(home)
-        if is_adapter(path)
-    ]
+    found: list[AdapterChoice] = []
+    for label, path, _ in _run_weights(home):
+        # What cannot say its base is none to choose.
+        with suppress(StudioError):
+            if is_adapter(path):
+                found.append(AdapterChoice(label, str(path), read_request(_run_of(path)).model))
+    return found
 
 
 def _run_of(folder: Path) -> Path:

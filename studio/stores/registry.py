@@ -5,14 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from filelock import FileLock
-
 from studio.errors import NotFound, StudioError
-from studio.stores.atomic import write_json
+from studio.stores.atomic import alone, write_json
 from studio.stores.home import Home
 
 Registry = dict[str, dict[str, Any]]
-LOCK_TIMEOUT_S = 30
 
 
 def read_registry(home: Home) -> Registry:
@@ -36,7 +33,7 @@ def find_entry(home: Home, name: str) -> dict[str, Any]:
 
 def add_entry(home: Home, name: str, entry: Mapping[str, Any]) -> None:
     """Add an entry; what others added meanwhile is kept. Raises StudioError when the name is taken."""
-    with _lock(home):
+    with alone(home.registry):
         registry = read_registry(home)
         if name in registry:
             raise StudioError("dataset_taken", "name", given=name)
@@ -45,7 +42,7 @@ def add_entry(home: Home, name: str, entry: Mapping[str, Any]) -> None:
 
 def remove_entry(home: Home, name: str) -> None:
     """Take an entry out; its file stays. Raises NotFound."""
-    with _lock(home):
+    with alone(home.registry):
         registry = read_registry(home)
         _entry_of(registry, name)
         write_json(home.registry, {known: entry for known, entry in registry.items() if known != name})
@@ -53,7 +50,7 @@ def remove_entry(home: Home, name: str) -> None:
 
 def change_entry(home: Home, name: str, changes: Mapping[str, Any]) -> None:
     """Set keys of an entry, or take them out where the value is None; every other key stays. Raises NotFound."""
-    with _lock(home):
+    with alone(home.registry):
         registry = read_registry(home)
         entry = {**_entry_of(registry, name), **changes}
         kept = {key: value for key, value in entry.items() if value is not None}
@@ -62,7 +59,7 @@ def change_entry(home: Home, name: str, changes: Mapping[str, Any]) -> None:
 
 def rename_entry(home: Home, name: str, new_name: str) -> None:
     """Give an entry another name, in its place. Raises NotFound, and StudioError when the name is taken."""
-    with _lock(home):
+    with alone(home.registry):
         registry = read_registry(home)
         _entry_of(registry, name)
         if new_name in registry:
@@ -81,7 +78,3 @@ def _entry_of(registry: Registry, name: str) -> dict[str, Any]:
     if name not in registry:
         raise NotFound("unknown_dataset", "dataset", given=name, known=", ".join(registry) or "-")
     return registry[name]
-
-
-def _lock(home: Home) -> FileLock:
-    return FileLock(home.registry.with_name(f".{home.registry.name}.lock"), timeout=LOCK_TIMEOUT_S)

@@ -1,6 +1,7 @@
 """Run folders: `saves/<model>/<method>/<run>/`, the one truth about a run."""
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any, cast
 
 from studio.core.request import TrainRequest
 from studio.core.runs import LOADABLE_CHECKPOINT, RESUMABLE_CHECKPOINT, checkpoint_steps
-from studio.errors import NotFound
+from studio.errors import NotFound, StudioError
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
 
@@ -136,7 +137,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_request(folder: Path) -> TrainRequest:
-    return TrainRequest.from_json(read_json(RunPaths(folder).request)["request"])
+    """What was asked of a run. Raises StudioError where its file is broken."""
+    path = RunPaths(folder).request
+    try:
+        return TrainRequest.from_json(read_json(path)["request"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise StudioError("broken_run", "run", run=folder.name, path=str(path)) from error
 
 
 def write_state(folder: Path, **fields: object) -> None:
@@ -163,11 +169,13 @@ def find_resumable(folder: Path) -> list[int]:
     ]
 
 
-def newest_resumable(folder: Path) -> int:
-    """The step of the checkpoint that was written last. Raises ValueError when there is none."""
+def newest_resumable(folder: Path, before: float = math.inf) -> int | None:
+    """The step of the checkpoint that was written last, of those before a step; None when there is none."""
     signal = WHOLE_CHECKPOINT[0]
     return max(
-        find_resumable(folder), key=lambda step: ((folder / f"checkpoint-{step}" / signal).stat().st_mtime, step)
+        (step for step in find_resumable(folder) if step < before),
+        key=lambda step: ((folder / f"checkpoint-{step}" / signal).stat().st_mtime, step),
+        default=None,
     )
 
 

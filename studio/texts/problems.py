@@ -326,6 +326,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "没有检查点 {given}。已有：{known}。",
     ),
     "error.run_has_ended": ("{run} has ended already ({state}).", "{run} 已经结束（{state}）。"),
+    "error.broken_run": (
+        "The run {run} cannot be shown: {path} is broken. Its other files are as they were.",
+        "无法显示运行 {run}：{path} 已损坏。其余文件保持原样。",
+    ),
     "error.disk_full": ("The disk is full: {path} could not be written.", "磁盘已满：无法写入 {path}。"),
     "error.write_failed": ("{path} could not be written: {reason}.", "无法写入 {path}：{reason}。"),
     "error.demo_model_failed": ("The demo model could not be made: {reason}", "无法生成演示模型：{reason}"),

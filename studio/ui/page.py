@@ -25,7 +25,7 @@ from studio.ui.shortcuts import shortcuts_button
 from studio.ui.tour import tour_button
 from studio.ui.train_tab import build_train_tab
 from studio.ui.use_model import wire_uses
-from studio.ui.words import TABS, Words
+from studio.ui.words import TABS, Words, in_both
 
 # Where the browser keeps the choice. Read without a request, so that no late answer undoes a quick click.
 LANGUAGE_KEY = "studio-language"
@@ -103,8 +103,7 @@ def _part_deferred(page: gr.Blocks) -> None:
 
 
 def _header(language: str) -> str:
-    title, tagline = (html.escape(say(f"page.{key}", language)) for key in ("title", "tagline"))
-    brand = f'<div class="brand"><h1>{title}</h1><span>{tagline}</span></div>'
+    brand = f'<div class="brand"><h1>{in_both("page.title")}</h1>{in_both("page.tagline")}</div>'
     parts = html.escape(json.dumps([[say(key, one) for one in LANGUAGES] for key in PARTS], ensure_ascii=False))
     buttons = tour_button(language) + shortcuts_button(language)
     return f'<div class="head" data-parts="{parts}">{brand}{buttons}</div>'

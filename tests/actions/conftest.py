@@ -8,8 +8,9 @@ import pytest
 from studio.actions.batches import Batches
 from studio.actions.chat import ChatModels
 from studio.jobs.launch import stop_job, wait_job
+from studio.jobs.state import job_state
 from studio.stores.home import Home
-from studio.stores.runs import RunPaths, find_run_folders, read_json
+from studio.stores.runs import RunPaths, find_run_folders
 from tests.actions.model_server import ModelServer, serve
 
 
@@ -18,7 +19,7 @@ def _end_runs(home: Home) -> Iterator[None]:
     yield
     for folder in find_run_folders(home):
         job: Path = RunPaths(folder).job
-        if read_json(job / "state.json").get("state") in ("queued", "running", "stopping"):
+        if job_state(job).get("state") in ("queued", "running", "stopping"):
             stop_job(job, now=True)
             wait_job(job)
 

@@ -192,7 +192,7 @@ def test_a_pid_that_is_used_again_is_not_taken_for_the_studio(
     me = ProcessIdentity.of(os.getpid())
     state.write_text(json.dumps({**now, "state": "running", "pid": me.pid, "started": me.started}))
     assert view_batch(home, "b").state == "running"
-    state.write_text(json.dumps({**now, "state": "running", "pid": me.pid, "started": me.started - 60}))
+    state.write_text(json.dumps({**now, "state": "running", "pid": me.pid, "started": me.started + "0"}))
     assert view_batch(home, "b").state == "interrupted"
 
 

@@ -1,6 +1,7 @@
 """The list of all runs: what it tells, what is noted there, and the way to the trash and back."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from studio.actions.history import (
     restore_run,
     trash_run,
 )
+from studio.actions.runs import find_run, list_runs
 from studio.core.history import find_differences
 from studio.errors import NotFound, StudioError
 from studio.stores.home import Home
 from studio.stores.runs import RunPaths
+from tests.conftest import EMPTY_WEIGHTS
 from tests.stores.test_tails import append, log
 
 
@@ -59,7 +62,9 @@ def test_a_list_reads_again_only_what_has_changed(home: Home, monkeypatch: pytes
     monkeypatch.setattr(history, "_homes", {})
     read: list[str] = []
     view = history.view_run
-    monkeypatch.setattr(history, "view_run", lambda home, folder: read.append(folder.name) or view(home, folder))
+    monkeypatch.setattr(
+        history, "view_run", lambda home, folder, *more: read.append(folder.name) or view(home, folder, *more)
+    )
     assert [summary.loss for summary in list_summaries(home)] == [2.0] * 3
     assert read == []
     append(paths[1].metrics, log(3, 1.0))
@@ -140,3 +145,47 @@ def test_other_data_and_versions_are_differences_too() -> None:
         ("data", "d"): ("3 · aaaaaaaaaaaa", "4 · bbbbbbbbbbbb"),
         ("version", "paddle"): ("1", None),
     }
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", "{}", ""])
+def test_a_run_whose_request_is_broken_hides_no_other_and_is_told_to_be_broken(home: Home, broken: str) -> None:
+    make_run(home, "good")
+    make_run(home, "torn").request.write_text(broken)
+    assert [summary.name for summary in list_summaries(home)] == ["good"]
+    assert [view.name for view in list_runs(home)] == ["good"]
+    with pytest.raises(StudioError, match="broken_run"):
+        find_run(home, "torn")
+
+
+def test_a_run_whose_state_is_broken_is_lost(home: Home) -> None:
+    (make_run(home, "torn").job / "state.json").write_text('{"state": "runn')
+    assert find_run(home, "torn").state == "lost"
+
+
+@pytest.mark.parametrize(
+    ("total", "weights", "stop", "state"),
+    [
+        (2, True, False, "finished"),
+        (9, True, False, "stopped"),
+        (2, True, True, "stopped"),
+        (2, False, False, "lost"),
+    ],
+    ids=["all steps", "early", "asked to", "no result"],
+)
+def test_a_run_that_ended_without_its_supervisor_is_told_by_its_steps_and_its_result(
+    home: Home, total: int, weights: bool, stop: bool, state: str
+) -> None:
+    paths = make_run(home, "alone", state="lost")
+    append(
+        paths.metrics, {"kind": "begin", "step": 0, "total_steps": total}, log(2, 2.0), {"kind": "end", "step": 2}
+    )
+    (paths.output / "config.json").write_text("{}")
+    if weights:
+        (paths.output / "model.safetensors").write_bytes(EMPTY_WEIGHTS)
+    if stop:
+        (paths.job / "stop").write_text("save")
+    assert find_run(home, "alone").state == state
+    # Those of the session before the one that trained last.
+    if weights:
+        os.utime(paths.output / "model.safetensors", (0, 0))
+        assert find_run(home, "alone").state == "lost"

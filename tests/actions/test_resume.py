@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -130,3 +131,30 @@ def test_the_silence_before_a_run_went_on_does_not_count(home: Home, fake_engine
     assert view.silent_s is None
     stop_run(home, ended, now=True)
     assert wait_run(home, ended).cause is None
+
+
+def test_a_run_cut_off_behind_its_last_step_goes_on_from_the_checkpoint_before(
+    home: Home, fake_engine: FakeEngine, ended: str
+) -> None:
+    paths = RunPaths(Path(find_run(home, ended).path))
+    make_checkpoint(paths.output, find_run(home, ended).total_steps or 0)
+    fake_engine("")
+    resume_run(home, ended)
+    assert yaml.safe_load(paths.config.read_text())["resume_from_checkpoint"] == str(paths.output / "checkpoint-2")
+    assert wait_run(home, ended).state == "finished"
+
+
+def test_of_two_who_go_on_at_the_same_time_one_is_told(home: Home, fake_engine: FakeEngine, ended: str) -> None:
+    def go_on(_: int) -> str:
+        try:
+            return resume_run(home, ended).name
+        except StudioError as error:
+            return error.code
+
+    fake_engine("hang")
+    with ThreadPoolExecutor(4) as people:
+        told = list(people.map(go_on, range(4)))
+    assert sorted(told) == sorted([find_run(home, ended).name, *["run_is_active"] * 3])
+    until(home, ended, lambda view: view.state == "running")
+    stop_run(home, ended, now=True)
+    assert wait_run(home, ended).state == "stopped"

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from studio.actions.serving import free_server_port, list_servers, preview_server, start_server
@@ -14,6 +13,7 @@ from studio.cli import main
 from studio.core.serving import ServeRequest
 from studio.errors import RequestRefused
 from studio.jobs.launch import free_port
+from studio.jobs.processes import ProcessIdentity
 from studio.jobs.serving import read_failure
 from studio.stores.home import Home
 from studio.stores.runs import write_state
@@ -24,8 +24,8 @@ from studio.texts import word_error
 def a_running_server(home: Home, name: str, port: int) -> None:
     """A server that loads: it has a port, and nobody listens there yet."""
     write_server(home.serving / name, ServeRequest("/m", name, port=port), 1.0)
-    me = psutil.Process(os.getpid())
-    write_state(home.serving / name, state="running", supervisor_pid=me.pid, supervisor_started=me.create_time())
+    me = ProcessIdentity.of(os.getpid())
+    write_state(home.serving / name, state="running", supervisor_pid=me.pid, supervisor_started=me.started)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from studio.actions.train import free_name, preview_run, request_from_keys, star
 from studio.core.request import TrainRequest
 from studio.core.runs import RunView
 from studio.errors import RequestRefused, StudioError
-from studio.jobs.processes import is_alive, processes_of
+from studio.jobs.processes import ProcessIdentity, is_alive, processes_of
 from studio.stores.home import Home
 from studio.stores.runs import RunPaths, read_json
 
@@ -168,13 +168,13 @@ def test_stop_now_leaves_no_process_behind_also_in_other_sessions(home: Home, fa
     run = start_run(home, a_request(home)).run
     view = until(home, run, lambda view: view.step >= 1)
     job = RunPaths(Path(view.path)).job
-    processes = processes_of(job)
+    processes = [ProcessIdentity.of(process.pid) for process in processes_of(job)]
     assert len(processes) == 2
     stop_run(home, run, now=True)
     assert wait_run(home, run).state == "stopped"
     assert processes_of(job) == []
     # What is left of a child in another session may be a zombie until somebody collects it.
-    assert not any(is_alive(process.pid, process.create_time()) for process in processes if process.is_running())
+    assert not any(is_alive(process.pid, process.started) for process in processes)
 
 
 def test_a_run_that_never_begins_can_be_stopped(home: Home, fake_engine: FakeEngine) -> None:

@@ -5,18 +5,39 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import psutil
 
 from studio.jobs.launch import TetheredProcess
 from studio.jobs.processes import ProcessIdentity, is_alive
 
+CHECKOUT = Path(__file__).parents[2]
+# What moves the time of day of a process, and what the kernel says of starts with it.
+CLOCK = CHECKOUT / "tests" / "faults" / "clock"
+
 
 def test_a_pid_that_was_used_again_is_another_process() -> None:
     me = ProcessIdentity.of(os.getpid())
     assert is_alive(me.pid, me.started)
-    assert not is_alive(me.pid, me.started - 100)
+    assert not is_alive(me.pid, me.started + "0")
     assert not is_alive(None, None)
+
+
+def test_a_clock_that_is_set_makes_no_other_process_of_one(tmp_path: Path) -> None:
+    me = ProcessIdentity.of(os.getpid())
+    clock = tmp_path / "clock"
+    clock.write_text("86400")
+    code = (
+        "import sys, time; from studio.jobs.processes import is_alive;"
+        "print(time.time(), is_alive(int(sys.argv[1]), sys.argv[2]))"
+    )
+    env = {**os.environ, "FAULTS_CLOCK": str(clock), "PYTHONPATH": str(CLOCK)}
+    argv = [sys.executable, "-c", code, str(me.pid), me.started]
+    told = subprocess.run(argv, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=True)
+    at, alive = told.stdout.split()
+    assert float(at) > time.time() + 80_000
+    assert alive == "True"
 
 
 def test_a_process_that_ended_but_was_not_collected_is_not_alive() -> None:

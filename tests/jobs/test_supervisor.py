@@ -1,5 +1,6 @@
 """A job whose last step is not needed: what the job is for has been done without it."""
 
+import shutil
 import signal
 import sys
 import threading
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from studio.core.command import Command
-from studio.jobs import launch
+from studio.errors import StoreFailed
+from studio.jobs import launch, supervisor
 from studio.jobs.launch import Step, start_job
-from studio.jobs.processes import JOB_VARIABLE
+from studio.jobs.processes import JOB_VARIABLE, processes_of
 from studio.jobs.supervisor import run_job
 from studio.stores.runs import JobPaths, ask_stop, read_json, write_state
 
@@ -143,7 +145,7 @@ def test_to_stop_what_nobody_supervises_removes_its_scratch(tmp_path: Path) -> N
     folder.mkdir()
     scratch.mkdir()
     launch.start_job(folder, [step("pass")], scratch=[scratch], supervise=lambda _: True)
-    write_state(folder, state="running", supervisor_pid=2**22 + 1, supervisor_started=1.0)
+    write_state(folder, state="running", supervisor_pid=2**22 + 1, supervisor_started="then")
     launch.stop_job(folder, now=True)
     assert read_json(JobPaths(folder).state)["state"] == "stopped"
     assert not scratch.exists()
@@ -154,3 +156,37 @@ def test_a_job_says_which_of_its_steps_are_needed(tmp_path: Path) -> None:
     folder.mkdir()
     launch.start_job(folder, [step("pass"), step("pass", needed=False)], supervise=lambda _: True)
     assert [each["needed"] for each in read_json(JobPaths(folder).job)["steps"]] == [True, False]
+
+
+def test_a_job_whose_folder_is_deleted_ends_and_brings_nothing_back(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+
+    def delete() -> None:
+        while read_json(JobPaths(folder).state).get("pid") is None:
+            time.sleep(0.02)
+        shutil.rmtree(folder)
+
+    threading.Thread(target=delete, daemon=True).start()
+    begun = time.monotonic()
+    assert run(folder, step("import time; time.sleep(60)")) == {}
+    assert time.monotonic() - begun < 30
+    assert processes_of(folder) == []
+    assert not folder.exists()
+
+
+def test_what_a_disk_did_not_take_goes_with_what_it_takes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[object] = []
+
+    def write(folder: Path, **fields: object) -> None:
+        if fields.get("state") != "finished":
+            refused.append(fields)
+            raise StoreFailed("disk_full", path="", reason="")
+        write_state(folder, **fields)
+
+    monkeypatch.setattr(supervisor, "write_state", write)
+    state = run(tmp_path / "job", step("pass"))
+    assert refused
+    assert state["state"] == "finished"
+    assert {"supervisor_pid", "pid", "phase", "steps", "started_at"} <= state.keys()

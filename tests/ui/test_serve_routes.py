@@ -4,12 +4,12 @@ import json
 import os
 from collections.abc import Iterator
 
-import psutil
 import pytest
 from fastapi.testclient import TestClient
 
 from studio.core.serving import ServeRequest
 from studio.jobs.launch import free_port
+from studio.jobs.processes import ProcessIdentity
 from studio.stores.home import Home
 from studio.stores.runs import JobPaths, write_state
 from studio.stores.servers import write_key, write_server
@@ -31,8 +31,8 @@ def a_server(home: Home, name: str, *, host: str = "127.0.0.1", model: str = "/m
     if host == WILDCARD:
         write_key(folder / "api_key", KEY)
     write_server(folder, ServeRequest(model, name, host=host, port=free_port()), 1.0)
-    me = psutil.Process(os.getpid())
-    alive = {"supervisor_pid": me.pid, "supervisor_started": me.create_time()}
+    me = ProcessIdentity.of(os.getpid())
+    alive = {"supervisor_pid": me.pid, "supervisor_started": me.started}
     write_state(folder, **{"state": "running", **alive, **state})
 
 
@@ -100,7 +100,7 @@ def test_a_name_that_is_no_server_reaches_no_file(client: TestClient, home: Home
 
 
 def test_a_lost_server_says_so_in_words(client: TestClient, home: Home) -> None:
-    a_server(home, "bot", supervisor_pid=1, supervisor_started=1.0)
+    a_server(home, "bot", supervisor_pid=1, supervisor_started="then")
     (server,) = shown(client, "zh")
     assert server["state"] == "lost"
     assert "重新启动" in server["head"]
