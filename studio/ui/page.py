@@ -80,8 +80,10 @@ def build_page(parts: StudioParts) -> gr.Blocks:
         switch = {"fn": None, "inputs": language, "outputs": words.components(), "js": words.switch_script()}
         # The listeners of an event work one after another: words wait for none that asks the server.
         language.input(**switch)
-        for tab, components, script in words.tab_switches():
-            tab.select(None, language, components, js=script)
+        with gr.Row(elem_classes="marker"):
+            for tab, components, script in words.tab_switches():
+                # Not by the tab's own event, where words would wait for what asks the server.
+                gr.Button("", elem_id=f"page-word-{tab}").click(None, None, components, js=script)
         language.change(_header, language, header, show_progress="hidden")
         language.input(None, language, None, js=KEEP_LANGUAGE)
         page.load(None, None, language, js=READ_LANGUAGE).then(**switch)

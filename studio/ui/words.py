@@ -54,7 +54,7 @@ class Words:
         """JavaScript from a language to an update of every component: no request, nothing typed is lost.
 
         Gradio looks through the whole page for each, so that only the tab which is shown is worded at once;
-        what the others are to say is kept for `tab_switches`.
+        what the others are to say is kept for `tab_switches`, when `parts.js` sees them open.
         """
         tabs = json.dumps([tab_of(component) for component, _ in self.entries])
         return (
@@ -65,15 +65,14 @@ class Words:
             " ({__type__: 'update', ...(tabs[place] === '' || tabs[place] === tab ? update : {})})); }"
         )
 
-    def tab_switches(self) -> list[tuple[Any, list[Any], str]]:
-        """Each tab of the page, its components, and JavaScript that words them where that was put off."""
-        switches: list[tuple[Any, list[Any], str]] = []
-        for tab in (component for component, _ in self.entries if is_page_tab(component)):
-            entries = [entry for entry in self.entries if tab_of(entry[0]) == tab.id]
+    def tab_switches(self) -> list[tuple[str, list[Any], str]]:
+        """The id of each tab of the page, its components, and JavaScript that words them where that was put off."""
+        switches: list[tuple[str, list[Any], str]] = []
+        for tab in (str(component.id) for component, _ in self.entries if is_page_tab(component)):
+            entries = [entry for entry in self.entries if tab_of(entry[0]) == tab]
             script = (
-                f"(language) => {{ const tabs = (window.studioTabs ??= {{}}), was = tabs['{tab.id}'] ?? 'en';"
-                f" tabs['{tab.id}'] = language; return {_table(entries)}[language].map(update =>"
-                " ({__type__: 'update', ...(was === language ? {} : update)})); }"
+                f"() => {_table(entries)}[window.studio.language()].map(update =>"
+                " ({__type__: 'update', ...update}))"
             )
             switches.append((tab, [component for component, _ in entries], script))
         return switches

@@ -1,6 +1,7 @@
 """The page for everybody: by keyboard, by screen reader, on a phone, in high contrast, in either language."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -59,14 +60,21 @@ def page(browser: Browser, studio: Studio) -> Iterator[Page]:
         yield page
 
 
+def recolour(page: Page, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.wait_for_function("dark => document.body.classList.contains('dark') === dark", arg=scheme == "dark")
+    # Gradio lets some colours change bit by bit.
+    page.wait_for_timeout(400)
+
+
 def test_no_part_has_a_grave_finding_in_light_or_dark_nor_a_word_of_another_language(page: Page) -> None:
     found: list[str] = []
     for part in walk(page):
         found += [f"{part}: {text}" for text in foreign(page, "en")]
         found += [f"{part}: {one}" for one in findings(page)]
-        page.emulate_media(color_scheme="dark")
+        recolour(page, "dark")
         found += [f"{part}, dark: {one}" for one in findings(page, "color-contrast")]
-        page.emulate_media(color_scheme="light")
+        recolour(page, "light")
     assert not found, "\n".join(found)
 
 

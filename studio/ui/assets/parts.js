@@ -45,6 +45,16 @@
     }
   }
 
+  // Only the tab that was shown has followed a change of language.
+  function wordTab() {
+    const shown = document.querySelector("#page-tabs > .tab-wrapper [role=tab][aria-selected=true]")?.dataset.tabId;
+    const button = document.getElementById(`page-word-${shown}`);
+    const worded = (window.studioTabs ??= {});
+    if (!button || (worded[shown] ?? "en") === language()) return;
+    worded[shown] = language();
+    button.click();
+  }
+
   function mend() {
     for (const fold of document.querySelectorAll("button.label-wrap")) {
       set(fold, "aria-expanded", String(fold.classList.contains("open")));
@@ -54,6 +64,7 @@
       if (tab.getAttribute("aria-controls") === "") tab.removeAttribute("aria-controls");
     }
     word();
+    wordTab();
     for (const code of document.querySelectorAll(".cm-scroller")) {
       set(code, "tabindex", "0");
     }
