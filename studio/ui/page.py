@@ -31,8 +31,8 @@ from studio.ui.words import TABS, Words, in_both
 LANGUAGE_KEY = "studio-language"
 # How often uploads are looked through, and how old they get; what was registered is copied out before.
 UPLOADS_KEPT_S = (3600, 3600)
-# What Gradio says of itself; `parts.js` says it in our language.
-PARTS = tuple(key for key in TEXTS if key.startswith("part."))
+# What Gradio says of itself, and the names of the buttons above; `parts.js` says them in the page's language.
+PARTS = (*(key for key in TEXTS if key.startswith("part.")), "tour.open", "keys.title")
 READ_LANGUAGE = f"() => localStorage.getItem('{LANGUAGE_KEY}') === 'zh' ? 'zh' : 'en'"
 KEEP_LANGUAGE = f"(chosen) => localStorage.setItem('{LANGUAGE_KEY}', chosen)"
 

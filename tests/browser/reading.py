@@ -1,4 +1,4 @@
-"""What a page is for those who read it otherwise: what axe-core finds, what is too small, what is in another language."""
+"""What a page is for those who read it otherwise: what axe-core finds, what is cut, what is in another language."""
 
 import re
 from pathlib import Path
@@ -38,13 +38,6 @@ TOLD = """() => {
   }
   return [...new Set(told.map(text => text.trim()).filter(Boolean))];
 }"""
-SMALL = """() => [...document.querySelectorAll('button, a, input, select, textarea, summary, [role=tab]')]
-  .filter(one => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && one.type !== 'file')
-  .filter(one => getComputedStyle(one).opacity !== '0' && one.closest('[inert], .cm-editor, .modebar') === null)
-  .map(one => [one, (one.type === 'checkbox' || one.type === 'radio' ? one.closest('label') || one : one).getBoundingClientRect()])
-  // A link in a sentence is as high as the sentence.
-  .filter(([one, box]) => box.width && (box.width < 24 || box.height < 24) && getComputedStyle(one).display !== 'inline')
-  .map(([one, box]) => `${one.id || one.className || one.outerHTML.slice(0, 80)}: ${Math.round(box.width)}x${Math.round(box.height)}`)"""
 CUT = """() => [...document.querySelectorAll('button, label, h1, h2, h3, .info-text, .notice, dt, dd, th, .pill')]
   .filter(one => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'visible')
   .map(one => `${one.id || one.className}: ${one.textContent.trim().slice(0, 40)}`)"""

@@ -12,7 +12,7 @@ from tests.actions.model_server import serve
 from tests.actions.test_train import a_request
 from tests.browser.conftest import Studio, running, watched
 from tests.browser.page_parts import LONG_MS, answers, open_tab, unfold, wait_for_points, write
-from tests.browser.reading import CUT, SMALL, findings, foreign, walk
+from tests.browser.reading import CUT, findings, foreign, walk
 from tests.conftest import FAKE, make_home
 
 pytestmark = pytest.mark.browser
@@ -87,7 +87,6 @@ def test_on_a_phone_everything_fits_can_be_touched_and_is_chinese(page: Page) ->
     for part in walk(page):
         found += [f"{part}: {text}" for text in foreign(page, "zh")]
         found += [f"{part}: {one}" for one in findings(page, *NAMING)]
-        found += [f"{part}, small: {one}" for one in page.evaluate(SMALL)]
         found += [f"{part}, cut: {one}" for one in page.evaluate(CUT)]
         if (width := page.evaluate("document.documentElement.scrollWidth")) > 390:
             found.append(f"{part}: {width} wide")

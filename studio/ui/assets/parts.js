@@ -68,6 +68,8 @@
     for (const code of document.querySelectorAll(".cm-scroller")) {
       set(code, "tabindex", "0");
     }
+    // A link that holds a button is one stop, not two.
+    for (const inner of document.querySelectorAll("a > button")) set(inner, "tabindex", "-1");
     for (const empty of document.querySelectorAll(".empty[aria-label]")) set(empty, "role", "img");
     for (const empty of document.querySelectorAll(".placeholder-content[role=complementary]")) {
       empty.removeAttribute("role");
