@@ -17,7 +17,7 @@ from studio.core.request import TrainRequest
 from studio.errors import Problem, StudioError
 from studio.stores.hashes import file_hash
 from studio.stores.home import Home
-from studio.stores.models import model_identity
+from studio.stores.models import model_identity, model_path
 from studio.stores.registry import find_entry
 from studio.stores.runs import JobPaths, RunPaths, find_run_folder, read_json
 
@@ -59,7 +59,7 @@ def read_bundle(home: Home, path: Path) -> tuple[TrainRequest, list[Problem]]:
         request = TrainRequest.from_json(record["request"])
     except (KeyError, TypeError) as error:
         raise StudioError("bad_bundle", "bundle", given=path.name) from error
-    model = home.models / Path(request.model).name
+    model = model_path(home, Path(request.model).name.strip(".") or "-")
     request = replace(request, model=str(model), name=free_name(home, request.name))
     return request, find_mismatches(bundle_facts(record), _facts_here(home, record, model))
 

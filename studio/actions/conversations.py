@@ -18,7 +18,8 @@ from studio.errors import NotFound, StudioError
 from studio.stores.atomic import append_line, write_json
 from studio.stores.datafiles import data_suffix
 from studio.stores.home import Home
-from studio.stores.registry import find_entry, read_registry
+from studio.stores.jail import is_allowed
+from studio.stores.registry import entry_file, find_entry, read_registry
 
 NAME = re.compile(r"\w[\w .\-]{0,99}")
 SUFFIX = ".json"
@@ -83,8 +84,8 @@ def list_row_targets(home: Home) -> list[str]:
     """Registered datasets that a row could be added to."""
     found: list[str] = []
     for name, entry in read_registry(home).items():
-        file = str(entry.get("file_name", ""))
-        if file.lower().endswith(".jsonl") and (home.data / file).is_file():
+        file = entry_file(home, entry)
+        if file and file.name.lower().endswith(".jsonl") and is_allowed(home, file) and file.is_file():
             found.append(name)
     return found
 

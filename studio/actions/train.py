@@ -46,6 +46,7 @@ from studio.jobs.launch import CHECKOUT, Step, start_job
 from studio.jobs.warm import parse_warm, supervise_warm
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
+from studio.stores.jail import allowed_path
 from studio.stores.models import ADAPTER_CONFIG, model_identity
 from studio.stores.runs import RunPaths, find_run_folders, run_id, write_state
 
@@ -157,7 +158,7 @@ def request_from_keys(home: Home, config: Mapping[str, Any], begin: TrainRequest
     if "method" in fields:
         fields["method"] = fields["method"].lower()
     if fields.get("adapter"):
-        fields["adapter"] = str(Path(fields["adapter"]).expanduser().absolute())
+        fields["adapter"] = str(allowed_path(home, fields["adapter"], "adapter"))
     if fields.get("model"):
         fields["model"] = str(_model_path(home, fields["model"]))
     return replace(request, options=options, extra=extra, **fields)
@@ -388,5 +389,5 @@ def _claim(home: Home, options: Mapping[str, OptionValue]) -> Claim:
 
 
 def _model_path(home: Home, given: str) -> Path:
-    named = home.models / given
-    return named if named.is_dir() else Path(given).expanduser().absolute()
+    named = allowed_path(home, home.models / given, "model") if "/" not in given else None
+    return named if named and named.is_dir() else allowed_path(home, given, "model")

@@ -8,9 +8,13 @@ ACCESS_FOLDER = ".access"
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A folder that holds the registry, the data, the runs and the models."""
+    """A folder that holds the registry, the data, the runs and the models.
+
+    `roots` are the folders that paths named on the page may lie in; None is the command line's: everywhere.
+    """
 
     root: Path
+    roots: tuple[Path, ...] | None = None
 
     @property
     def registry(self) -> Path:

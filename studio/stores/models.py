@@ -12,6 +12,7 @@ from studio.core.model_check import ModelFacts
 from studio.core.problems import WEIGHT_FILES
 from studio.core.runs import RESUMABLE_CHECKPOINT
 from studio.stores.home import Home
+from studio.stores.jail import allowed_path
 from studio.stores.runs import (
     RunPaths,
     find_checkpoints,
@@ -53,9 +54,12 @@ def model_files(folder: Path) -> frozenset[str] | None:
 
 
 def model_path(home: Home, given: str) -> Path:
-    """A folder as it was given, as a path from here, or that of the model of this name in `models/`."""
-    path = Path(given.strip()).expanduser()
-    return path.absolute() if os.sep in str(path) else home.models / path
+    """A folder as it was given, as a path from here, or that of the model of this name in `models/`.
+
+    Raises StudioError.
+    """
+    given = given.strip()
+    return allowed_path(home, given if os.sep in given or given.startswith("~") else home.models / given, "model")
 
 
 def is_model(folder: Path) -> bool:
@@ -76,7 +80,8 @@ def adapter_base(folder: Path) -> str | None:
     if RunPaths(run).request.exists():
         return read_request(run).model
     told = (read_adapter(folder) or {}).get("base_model_name_or_path")
-    return told if isinstance(told, str) and Path(told).is_dir() else None
+    # Not pathlib, which raises for what cannot be a path.
+    return told if isinstance(told, str) and os.path.isdir(told) else None
 
 
 def is_training_state(folder: Path) -> bool:

@@ -185,6 +185,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         " Start the studio with --allow-path to allow another.",
         "{given} 不在页面可读的目录内（{roots}）。如需其他目录，请用 --allow-path 启动。",
     ),
+    "error.bad_path": ("“{given}” cannot be a path.", "“{given}” 不能用作路径。"),
     "error.empty_folder": (
         "The folder {given} holds no data file ({known}).",
         "文件夹 {given} 中没有数据文件（{known}）。",

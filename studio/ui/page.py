@@ -3,7 +3,6 @@
 import html
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import gradio as gr
 
@@ -40,7 +39,6 @@ class StudioParts:
     batches: Batches
     visualdl: VisualDL
     encoders: Encoders
-    roots: tuple[Path, ...]
 
 
 def build_page(parts: StudioParts) -> gr.Blocks:

@@ -6,6 +6,7 @@ import shlex
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 # Before Gradio is imported: no call leaves this machine.
@@ -44,15 +45,17 @@ HEAD = "".join(f'<script src="studio/{name}.js" defer></script>' for name in ("p
 def build_app(
     home: Home, roots: Sequence[Path] = (), *, warm: bool = False, exposure: Exposure | None = None
 ) -> FastAPI:
-    """The whole application over one home; the page may register what lies under it or under `roots`.
+    """The whole application over one home; the page may name what lies under it or under `roots`.
 
     Without an `exposure` it is offered to this machine alone. With `warm`, an engine is kept warm beside it, for
     CPU runs that start in a moment.
     """
     engine = WarmEngine()
-    allowed = tuple(dict.fromkeys(root.resolve() for root in (home.root, *roots)))
+    # Its own folders may be links to a larger disk.
+    own = (home.root, home.data, home.saves, home.models)
+    home = replace(home, roots=tuple(dict.fromkeys(root.resolve() for root in (*own, *roots))))
     models = ChatModels()
-    parts = StudioParts(home, models, Batches(home, models), VisualDL(), Encoders(), allowed)
+    parts = StudioParts(home, models, Batches(home, models), VisualDL(), Encoders())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

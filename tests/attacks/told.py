@@ -1,0 +1,56 @@
+"""What is tried, in both languages, for the table in the documentation: attack, place, what held."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A row of the table; each text as (English, Chinese)."""
+
+    attack: tuple[str, str]
+    place: tuple[str, str]
+    held: tuple[str, str]
+
+
+PATHS = ("paths that lead out", "越界路径")
+REFUSED = ("refused, nothing read or written", "被拒绝，未读写任何文件")
+
+TRIED: dict[str, Tried] = {
+    "paths.register": Tried(PATHS, ("a dataset's path on the page", "页面上的数据集路径"), REFUSED),
+    "paths.registry": Tried(PATHS, ("`file_name` in the registry", "注册表中的 `file_name`"), REFUSED),
+    "paths.delete": Tried(
+        PATHS, ("deleting a dataset's file", "删除数据集文件"), ("nothing deleted", "未删除任何文件")
+    ),
+    "paths.model": Tried(PATHS, ("the model of a run", "运行的模型"), REFUSED),
+    "paths.adapter": Tried(PATHS, ("the adapter of a run", "运行的适配器"), REFUSED),
+    "paths.extra": Tried(PATHS, ("further engine arguments", "更多引擎参数"), REFUSED),
+    "paths.settings": Tried(PATHS, ("settings from a file", "导入的配置文件"), REFUSED),
+    "paths.bundle": Tried(
+        PATHS,
+        ("the model in a run's bundle", "运行打包文件中的模型"),
+        ("only its last name counts, in `models/`", "只取末级名称，且只在 `models/` 中查找"),
+    ),
+    "paths.chat": Tried(PATHS, ("models and adapters to load", "要加载的模型与适配器"), REFUSED),
+    "paths.base": Tried(PATHS, ("the base that an adapter names", "适配器所写的基础模型"), REFUSED),
+    "paths.target": Tried(PATHS, ("the target of an export", "导出的目标"), REFUSED),
+    "paths.merge": Tried(PATHS, ("adapters to merge", "要合并的适配器"), REFUSED),
+    "paths.proof": Tried(PATHS, ("folders to prove", "要验证的目录"), REFUSED),
+    "paths.hand_on": Tried(PATHS, ("a model to pack, push or describe", "要打包、发布或编辑说明的模型"), REFUSED),
+    "paths.names": Tried(
+        PATHS,
+        (
+            "new names of datasets, runs, presets, talks, batches, servers",
+            "数据集、运行、预设、对话、批量任务、服务的新名称",
+        ),
+        ("refused, or a plain name within the home", "被拒绝，或仅作为工作目录内的普通名称"),
+    ),
+    "paths.routes": Tried(
+        PATHS, ("names in the studio's own routes", "工作台自身路由中的名称"), ("404 or 422", "404 或 422")
+    ),
+    "paths.files": Tried(PATHS, ("Gradio's file routes", "Gradio 的文件路由"), ("403 or 404", "403 或 404")),
+    "paths.upload": Tried(
+        PATHS,
+        ("names of uploaded files", "上传文件名"),
+        ("refused, or kept under a plain name in the upload folder", "被拒绝，或以普通名称存入上传目录"),
+    ),
+}
