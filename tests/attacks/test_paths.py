@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -362,7 +363,11 @@ def test_gradios_file_routes(step: int, client: TestClient, home: Home, outside:
             continue
         for route in ("file=", "file/", "proxy=", "stream/", "deep_link?session_hash="):
             for written in {quote(one.text, safe=""), quote(one.text)}:
-                answer = client.get(f"/gradio_api/{route}{written}", follow_redirects=False)
+                try:
+                    answer = client.get(f"/gradio_api/{route}{written}", follow_redirects=False)
+                except httpx.InvalidURL:
+                    # Sent on to an address that no browser takes.
+                    continue
                 # Of a session that is none there is a page without anything in it.
                 known = (302, 307, 400, 403, 404, 405, 422)
                 assert answer.status_code in known or route.startswith("deep"), (route, one.how)

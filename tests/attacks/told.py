@@ -13,6 +13,7 @@ class Tried:
 
 
 PATHS = ("paths that lead out", "越界路径")
+CALLS = ("calls into the network behind", "对内部网络的请求伪造（SSRF）")
 REFUSED = ("refused, nothing read or written", "被拒绝，未读写任何文件")
 
 TRIED: dict[str, Tried] = {
@@ -52,5 +53,34 @@ TRIED: dict[str, Tried] = {
         PATHS,
         ("names of uploaded files", "上传文件名"),
         ("refused, or kept under a plain name in the upload folder", "被拒绝，或以普通名称存入上传目录"),
+    ),
+    "reach.endpoint": Tried(
+        CALLS,
+        ("a server named on a page that is open to others", "对他人开放的页面上填写的服务"),
+        ("not called", "不发起访问"),
+    ),
+    "reach.metadata": Tried(
+        CALLS,
+        (
+            "a server named on a page of this machine: addresses of links and of clouds' keys",
+            "仅本机可用的页面上填写的服务：链路本地地址与云平台密钥地址",
+        ),
+        ("not called", "不发起访问"),
+    ),
+    "reach.rebinding": Tried(
+        CALLS,
+        ("a name that stands for another address a moment later", "随后指向另一地址的域名"),
+        ("looked up once, called where it was checked", "只解析一次，访问的就是检查过的地址"),
+    ),
+    "reach.redirect": Tried(
+        CALLS,
+        ("redirects of an allowed server", "被允许的服务发出的重定向"),
+        ("not followed out of reach", "不跟随到允许范围之外"),
+    ),
+    "reach.allowed": Tried(
+        CALLS, ("`--allow-endpoint`", "`--allow-endpoint`"), ("only what was named", "只放行列出的地址")
+    ),
+    "reach.webhook": Tried(
+        CALLS, ("webhooks", "Webhook"), ("not called, redirects not followed", "不发起访问，不跟随重定向")
     ),
 }
