@@ -20,7 +20,7 @@ REFUSALS = ("errcode", "code", "StatusCode")
 
 
 def send(webhook: Webhook, text: str, facts: Mapping[str, Any]) -> str:
-    """Post a message; returns what went wrong, nothing where it went well. Tries three times, where it may at all."""
+    """Post a message; returns what went wrong, nothing where it went well. Tries three times where it may."""
     body = json.dumps(shape_message(webhook.shape, text, facts), ensure_ascii=False).encode()
     failed = ""
     for attempt in range(TRIES):
