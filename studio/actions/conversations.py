@@ -20,6 +20,7 @@ from studio.stores.datafiles import data_suffix
 from studio.stores.home import Home
 from studio.stores.jail import is_allowed
 from studio.stores.registry import entry_file, find_entry, read_registry
+from studio.stores.small_files import read_small_json
 
 NAME = re.compile(r"\w[\w .\-]{0,99}")
 SUFFIX = ".json"
@@ -43,9 +44,8 @@ def open_conversation(home: Home, name: str) -> Conversation:
     """A conversation that was kept. Raises StudioError."""
     if name not in list_conversations(home):
         raise NotFound("unknown_conversation", "name", given=name)
-    text = (home.chats / f"{name}{SUFFIX}").read_text(encoding="utf-8")
     try:
-        told: Any = json.loads(text)
+        told: Any = read_small_json(home.chats / f"{name}{SUFFIX}")
     except ValueError as error:
         raise StudioError("not_a_conversation", reason=str(error)) from error
     return Conversation.from_json(told)

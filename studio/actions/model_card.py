@@ -110,7 +110,10 @@ def _scores(home: Home, adapter: Path) -> Iterator[Score]:
 
 
 def _text(path: Path) -> str:
+    if not path.is_file():
+        return ""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")[:CARD_LIMIT] if path.is_file() else ""
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(CARD_LIMIT)
     except OSError as error:
         raise StoreFailed("write_failed", "card", path=str(path), reason=error.strerror or str(error)) from error

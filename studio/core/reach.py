@@ -33,7 +33,9 @@ class Reach:
         found = plain_address(address)
         if found in METADATA or found.is_link_local or found.is_multicast:
             return False
-        return self.private or found.is_global
+        # Python takes the old addresses of a site for public ones.
+        is_site = isinstance(found, IPv6Address) and found.is_site_local
+        return self.private or (found.is_global and not is_site)
 
     def to_json(self) -> dict[str, Any]:
         return {"private": self.private, "hosts": list(self.hosts)}

@@ -21,6 +21,7 @@ from studio.stores.runs import (
     read_request,
     run_id,
 )
+from studio.stores.small_files import read_small_json
 
 # The format's own limit.
 HEADER_LIMIT_BYTES = 100_000_000
@@ -184,8 +185,8 @@ def _read_header(path: Path) -> dict[str, Any]:
 
 def _json_object(path: Path) -> dict[str, Any] | None:
     try:
-        value: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        value: Any = read_small_json(path)
+    except (OSError, ValueError):
         return None
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 

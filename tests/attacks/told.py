@@ -13,6 +13,7 @@ class Tried:
 
 
 PATHS = ("paths that lead out", "越界路径")
+BOMBS = ("bombs", "炸弹文件")
 CALLS = ("calls into the network behind", "对内部网络的请求伪造（SSRF）")
 REFUSED = ("refused, nothing read or written", "被拒绝，未读写任何文件")
 
@@ -82,5 +83,26 @@ TRIED: dict[str, Tried] = {
     ),
     "reach.webhook": Tried(
         CALLS, ("webhooks", "Webhook"), ("not called, redirects not followed", "不发起访问，不跟随重定向")
+    ),
+    "bombs.yaml": Tried(
+        BOMBS,
+        ("YAML of settings, sweeps and cards", "设置、扫描与模型卡中的 YAML"),
+        ("refused in words", "以文字说明并拒绝"),
+    ),
+    "bombs.json": Tried(
+        BOMBS,
+        ("JSON of registries, settings and bundles", "注册表、设置与打包文件中的 JSON"),
+        ("refused in words", "以文字说明并拒绝"),
+    ),
+    "bombs.zip": Tried(
+        BOMBS, ("archives", "压缩包"), ("refused; nothing is ever unpacked to the disk", "被拒绝；从不解压到磁盘")
+    ),
+    "bombs.files": Tried(
+        BOMBS,
+        (
+            "data files: lines and paragraphs of 1 GB, 10⁶ columns, gzipped bombs",
+            "数据文件：1 GB 的行与段落、10⁶ 列、gzip 炸弹",
+        ),
+        ("at most 300 MB of memory", "内存不超过 300 MB"),
     ),
 }
