@@ -237,9 +237,8 @@ def _stream_json(path: Path) -> Iterator[tuple[int, object]]:
     number = 0
     with open_bytes(path) as file:
         encoding = read_encoding(path)
-        source = _Watched(
-            file if encoding == "utf-8" else _Utf8(io.TextIOWrapper(file, encoding=encoding, newline=""))
-        )
+        recoded = encoding != "utf-8"
+        source = _Watched(_Utf8(io.TextIOWrapper(file, encoding=encoding, newline="")) if recoded else file)
         try:
             for number, value in enumerate(_ijson.items(source, "item", use_float=True), 1):
                 source.begin_row()
