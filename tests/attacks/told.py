@@ -14,6 +14,7 @@ class Tried:
 
 PATHS = ("paths that lead out", "越界路径")
 BOMBS = ("bombs", "炸弹文件")
+PROCESSES = ("commands and code smuggled in", "命令与代码注入")
 CALLS = ("calls into the network behind", "对内部网络的请求伪造（SSRF）")
 REFUSED = ("refused, nothing read or written", "被拒绝，未读写任何文件")
 
@@ -104,5 +105,20 @@ TRIED: dict[str, Tried] = {
             "数据文件：1 GB 的行与段落、10⁶ 列、gzip 炸弹",
         ),
         ("at most 300 MB of memory", "内存不超过 300 MB"),
+    ),
+    "processes.shell": Tried(
+        PROCESSES,
+        ("every process that the studio starts", "工作台启动的每个进程"),
+        ("a list of arguments, no shell", "参数列表，不经 shell"),
+    ),
+    "processes.programs": Tried(
+        PROCESSES,
+        ("every call in the studio's own source", "工作台源码中的每个调用"),
+        ("no pickle, no `eval`, no remote code", "无 pickle、`eval` 与远程代码"),
+    ),
+    "processes.copied": Tried(
+        PROCESSES,
+        ("names in commands and snippets to copy", "可复制命令与代码片段中的名称"),
+        ("quoted: the same words come out", "正确引用，解析结果一致"),
     ),
 }
