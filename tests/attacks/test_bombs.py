@@ -206,7 +206,7 @@ def packed(path: Path, size: int, begin: bytes = b"") -> None:
     with gzip.open(path, "wb", 1) as file:
         file.write(begin)
         for _ in range(size >> 20):
-            file.write(b"\n" * (1 << 20) if not begin else b"x" * (1 << 20))
+            file.write(b"x" * (1 << 20) if begin else b"{}\n" + b" " * ((1 << 20) - 3))
 
 
 def endless_record(path: Path, size: int) -> None:
@@ -241,7 +241,7 @@ BOMBS: dict[str, tuple[str, Callable[[Path, int], None]]] = {
     "a record without an end": ("record.csv", endless_record),
     "empty lists": ("values.json", many_values),
     "many columns": ("wide.csv", lambda path, size: wide_csv(path, size // 1000)),
-    "gzipped line ends": ("bomb.jsonl.gz", packed),
+    "gzipped blanks": ("bomb.jsonl.gz", packed),
     "a gzipped line": ("line.jsonl.gz", lambda path, size: packed(path, size, b'{"text": "')),
     "a gzipped list": ("list.json.gz", lambda path, size: packed(path, size, b'[{"text": "')),
     "a cell of Parquet": ("cell.parquet", lambda path, size: large_cell(path, size // 8)),

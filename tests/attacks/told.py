@@ -121,4 +121,9 @@ TRIED: dict[str, Tried] = {
         ("names in commands and snippets to copy", "可复制命令与代码片段中的名称"),
         ("quoted: the same words come out", "正确引用，解析结果一致"),
     ),
+    "secrets.files": Tried(
+        ("secrets left behind", "密钥泄漏"),
+        ("a webhook's address and a server's key, in the whole home", "整个工作目录中的 Webhook 地址与服务密钥"),
+        ("only in their own files, for their owner", "只在各自文件中，且仅所有者可读"),
+    ),
 }
