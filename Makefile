@@ -8,7 +8,7 @@ HOME_DIR ?= .
 RUN_STAMP := $(VENV)/run-$(shell cksum < requirements.txt | cut -d' ' -f1).ok
 DEV_STAMP := $(VENV)/dev-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1).ok
 
-.PHONY: run test fast slow faults check lock setup setup-dev
+.PHONY: run test fast slow faults attacks check lock setup setup-dev
 .DELETE_ON_ERROR:
 
 run: $(RUN_STAMP)
@@ -33,6 +33,10 @@ slow: $(DEV_STAMP)
 faults: $(DEV_STAMP)
 	@scripts/chromium
 	@$(BIN)/python scripts/faults
+
+# Every attack in full, and the tables of docs/attacks.md.
+attacks: $(DEV_STAMP)
+	@$(BIN)/python scripts/attacks
 
 setup: $(RUN_STAMP)
 setup-dev: $(DEV_STAMP)

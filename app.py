@@ -46,6 +46,13 @@ def main() -> int:
         help="a site that may show the page in a frame, such as https://notebooks.example.org (repeatable)",
     )
     beyond.add_argument(
+        "--allow-endpoint",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="a server of a private network that the page may call, or `private` for all of them (repeatable)",
+    )
+    beyond.add_argument(
         "--behind-proxy",
         action="store_true",
         help="a proxy stands before the studio: its X-Forwarded-For, -Proto and -Host are believed",
@@ -69,7 +76,15 @@ def main() -> int:
         )
         make_demo_model(home)
         roots = [home.root, Path.home(), *flags.allow_path]
-        serve(home, flags.host, flags.port, roots, warm=not flags.no_warm_engine, exposure=exposure)
+        serve(
+            home,
+            flags.host,
+            flags.port,
+            roots,
+            warm=not flags.no_warm_engine,
+            exposure=exposure,
+            endpoints=flags.allow_endpoint,
+        )
     except StudioError as error:
         print(word_error(error, "en"))
         return 1

@@ -27,6 +27,7 @@ from studio.actions.batch import BatchView, gather_questions, view_batch
 from studio.actions.chat import ChatModels, resolve_model
 from studio.actions.contenders import ContenderModels, opened_model
 from studio.actions.evaluation import keep_report
+from studio.actions.serving import endpoint_reach
 from studio.core.batch import (
     BatchAnswer,
     BatchRequest,
@@ -203,7 +204,9 @@ class Batches:
                 for event in asking:
                     _keep(paths, event, reasons)
             if request.judge and not is_cancelled():
-                judge = opened_model(Endpoint(request.judge.address, request.judge.model, judge_key), JUDGED_WITH)
+                reach = endpoint_reach(self._home, request.judge.address)
+                endpoint = Endpoint(request.judge.address, request.judge.model, judge_key, reach)
+                judge = opened_model(endpoint, JUDGED_WITH)
                 for event in judge_answers(_unjudged(paths), request.judge.rubric, judge.stream, is_cancelled):
                     _keep(paths, event, reasons)
             if request.kind != "batch":

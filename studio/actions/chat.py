@@ -19,6 +19,7 @@ from studio.jobs.chat import ModelServer
 from studio.jobs.endpoint import Line, stream_answer
 from studio.jobs.gpus import visible_gpus
 from studio.stores.home import Home
+from studio.stores.jail import allowed_path
 from studio.stores.models import adapter_base, is_adapter, is_model, is_training_state, model_files, read_model
 from studio.stores.runs import find_run_folder, read_request
 
@@ -251,7 +252,7 @@ def resolve_model(home: Home, model: str, adapters: Sequence[str]) -> tuple[str,
         if base is None:
             raise StudioError("adapter_without_base", "model", given=str(folder))
         found = (str(folder), *found)
-        folder = Path(base)
+        folder = allowed_path(home, base, "model")
     if is_training_state(folder):
         return str(folder), found
     if not is_model(folder):
@@ -266,7 +267,8 @@ def resolve_model(home: Home, model: str, adapters: Sequence[str]) -> tuple[str,
 
 
 def _find_folder(home: Home, given: str) -> Path:
-    for folder in (home.models / given, Path(given).expanduser().absolute()):
+    for place in (home.models / given, given):
+        folder = allowed_path(home, place, "model")
         if folder.is_dir():
             return folder
     try:

@@ -1,8 +1,10 @@
 """What must hold before a request may start."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from studio.actions.notes import count_held_out, estimate_run_disk
 from studio.actions.training_data import count_rows, find_data_problems
@@ -10,16 +12,19 @@ from studio.core.devices import asked_devices
 from studio.core.model_check import ModelFacts
 from studio.core.problems import MachineFacts, checked_options, find_problems
 from studio.core.request import TrainRequest
-from studio.errors import Problem
+from studio.errors import Problem, StudioError
 from studio.jobs.gpus import visible_gpus
 from studio.jobs.launch import is_port_free
 from studio.stores.home import Home
+from studio.stores.jail import allowed_path
 from studio.stores.models import model_files, read_adapter, read_model
 from studio.stores.runs import find_run_folders
 
 
 def find_request_problems(home: Home, request: TrainRequest, model: ModelFacts | None = None) -> list[Problem]:
     """Everything that must hold before this request may start; `model` is its folder, where it was read before."""
+    if outside := list(_place_problems(home, request)):
+        return outside
     facts = MachineFacts(
         model_files=model_files(Path(request.model)) if request.model else None,
         model=model or read_request_model(request),
@@ -42,6 +47,33 @@ def find_request_problems(home: Home, request: TrainRequest, model: ModelFacts |
 def read_request_model(request: TrainRequest) -> ModelFacts | None:
     """The model that a request names; None where there is no such folder."""
     return read_model(Path(request.model)) if request.model and Path(request.model).is_dir() else None
+
+
+def _place_problems(home: Home, request: TrainRequest) -> Iterator[Problem]:
+    """Paths that lie where the page may not reach; those of further engine keys begin in `saves/`, if anywhere."""
+    places = [("model", request.model), ("adapter", request.adapter)]
+    named = (text for text in _texts(dict(request.extra)) if "/" in text or ".." in text)
+    places += [("extra", str(home.saves / text)) for text in named]
+    for field, place in places:
+        try:
+            allowed_path(home, place, field)
+        except StudioError as error:
+            yield Problem(field, error.code, error.values)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in a value; a `~` at its beginning as the folder that it means."""
+    match value:
+        case str():
+            yield os.path.expanduser(value)
+        case dict():
+            for item in cast("dict[object, object]", value).values():
+                yield from _texts(item)
+        case list():
+            for item in cast("list[object]", value):
+                yield from _texts(item)
+        case _:
+            return
 
 
 def _room_problems(home: Home, request: TrainRequest, model: ModelFacts | None) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from studio.actions.chat import ChatModels, resolve_model
+from studio.actions.serving import endpoint_reach
 from studio.core.batch import Contender
 from studio.core.endpoint import AnswerFacts, AnswerPiece, Endpoint, Likelihood, Sampling
 from studio.jobs.endpoint import Messages, read_likelihoods, stream_answer
@@ -56,7 +57,9 @@ class ContenderModels:
 
     @contextmanager
     def _outside(self, contender: Contender) -> Generator[OpenedModel]:
-        yield opened_model(Endpoint(contender.address, contender.model, self._key_of(contender)), self._sampling)
+        reach = endpoint_reach(self._home, contender.address)
+        endpoint = Endpoint(contender.address, contender.model, self._key_of(contender), reach)
+        yield opened_model(endpoint, self._sampling)
 
     @contextmanager
     def _loaded(self, contender: Contender) -> Generator[OpenedModel]:

@@ -18,7 +18,9 @@ from studio.errors import NotFound, StudioError
 from studio.stores.atomic import append_line, write_json
 from studio.stores.datafiles import data_suffix
 from studio.stores.home import Home
-from studio.stores.registry import find_entry, read_registry
+from studio.stores.jail import is_allowed
+from studio.stores.registry import entry_file, find_entry, read_registry
+from studio.stores.small_files import read_small_json
 
 NAME = re.compile(r"\w[\w .\-]{0,99}")
 SUFFIX = ".json"
@@ -42,9 +44,8 @@ def open_conversation(home: Home, name: str) -> Conversation:
     """A conversation that was kept. Raises StudioError."""
     if name not in list_conversations(home):
         raise NotFound("unknown_conversation", "name", given=name)
-    text = (home.chats / f"{name}{SUFFIX}").read_text(encoding="utf-8")
     try:
-        told: Any = json.loads(text)
+        told: Any = read_small_json(home.chats / f"{name}{SUFFIX}")
     except ValueError as error:
         raise StudioError("not_a_conversation", reason=str(error)) from error
     return Conversation.from_json(told)
@@ -83,8 +84,8 @@ def list_row_targets(home: Home) -> list[str]:
     """Registered datasets that a row could be added to."""
     found: list[str] = []
     for name, entry in read_registry(home).items():
-        file = str(entry.get("file_name", ""))
-        if file.lower().endswith(".jsonl") and (home.data / file).is_file():
+        file = entry_file(home, entry)
+        if file and file.name.lower().endswith(".jsonl") and is_allowed(home, file) and file.is_file():
             found.append(name)
     return found
 

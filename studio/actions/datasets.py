@@ -19,6 +19,7 @@ from studio.core.runs import QUEUED
 from studio.errors import NotFound, Problem, RequestRefused, StudioError
 from studio.stores.datafiles import data_files, data_suffix, iter_raw, read_encoding
 from studio.stores.home import Home
+from studio.stores.jail import allowed_path, is_allowed
 from studio.stores.registry import (
     add_entry,
     change_entry,
@@ -162,10 +163,13 @@ def remove_dataset(home: Home, name: str, delete_file: bool = False) -> None:
     entry = find_entry(home, name)
     _refuse_if_needed(home, name)
     path = entry_file(home, entry)
-    doomed = path if delete_file and path is not None and path.exists() else None
+    doomed = path if delete_file and path is not None and allowed_path(home, path).exists() else None
     if doomed is not None:
-        others = [entry_file(home, other) for key, other in read_registry(home).items() if key != name]
-        if not doomed.resolve().is_relative_to(home.data.resolve()) or doomed in others:
+        data, real = home.data.resolve(), doomed.resolve()
+        files = (entry_file(home, other) for key, other in read_registry(home).items() if key != name)
+        others = [file.resolve() for file in files if file is not None and is_allowed(home, file)]
+        # A folder takes along what lies in it.
+        if data not in real.parents or any(other.is_relative_to(real) for other in others):
             raise StudioError("not_ours_to_delete", "file", path=str(doomed))
     remove_entry(home, name)
     if doomed is not None:
@@ -229,7 +233,7 @@ def _summary(home: Home, name: str, entry: Mapping[str, Any]) -> DatasetSummary:
     stages = STAGES_OF.get(kind, ())
     try:
         path = existing_file(home, name, entry)
-    except NotFound as error:
+    except StudioError as error:
         problem = Problem("datasets", error.code, error.values)
         return DatasetSummary(name, kind, str(entry.get("file_name", "-")), None, None, stages, problem)
     file = path.relative_to(home.data).as_posix() if path.is_relative_to(home.data) else str(path)

@@ -23,6 +23,7 @@ from studio.jobs.publish import CARD, REPORT
 from studio.jobs.warm import supervise_warm
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
+from studio.stores.jail import allowed_path
 from studio.stores.logs import read_log_tail
 from studio.stores.models import (
     adapter_base,
@@ -89,7 +90,7 @@ def start_export(
     folder = find_run_folder(home, run)
     request = read_request(folder)
     adapter = _adapter_of(home, folder, checkpoint)
-    adapters = list(dict.fromkeys([adapter, *(Path(path) for path in more)]))
+    adapters = list(dict.fromkeys([adapter, *(allowed_path(home, path, "adapters") for path in more)]))
     _refuse_other_bases(request.model, adapters)
     if precision not in PRECISIONS:
         raise StudioError("bad_precision", "precision", given=precision, known=", ".join(PRECISIONS))
@@ -221,7 +222,7 @@ def _shard_bytes(shard_gb: float) -> int:
 def _target(home: Home, to: str | Path) -> Path:
     if isinstance(to, str) and RUN_NAME.fullmatch(to):
         return home.models / to
-    path = Path(to).expanduser()
-    if not path.is_absolute() or not RUN_NAME.fullmatch(path.name):
+    path = allowed_path(home, to, "to")
+    if not str(to).startswith(("/", "~")) or not RUN_NAME.fullmatch(path.name) or ".." in path.parts:
         raise StudioError("bad_target", "to", given=str(to))
     return path

@@ -17,6 +17,7 @@ from studio.jobs.publish import REPORT
 from studio.jobs.push import TOKEN_VARIABLE
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
+from studio.stores.jail import allowed_path, is_allowed
 from studio.stores.models import is_model, model_path, shipped_files
 from studio.stores.runs import JobPaths, RunPaths, find_run_folders, read_json
 
@@ -156,6 +157,9 @@ def _model(home: Home, given: str) -> Path:
     folder = model_path(home, given)
     if not given or not is_model(folder):
         raise StudioError("not_a_model", "model", given=given, missing="config.json")
+    for file in shipped_files(folder):
+        # What a link in it leads to would be handed on, too.
+        allowed_path(home, file, "model")
     return folder
 
 
@@ -168,7 +172,8 @@ def _job(home: Home, kind: str, folder: Path) -> Path:
 
 
 def _folder(home: Home, kind: str, model: Path) -> Path:
-    if kind not in KINDS:
-        raise NotFound("not_handed_on", "model", given=str(model))
     # Models of one name may lie in several places.
-    return home.saves / f".{kind}s" / str(model).strip("/").replace("/", "%")[-200:]
+    name = str(model).strip("/").replace("/", "%")[-200:]
+    if kind not in KINDS or name.strip(".") == "" or not is_allowed(home, home.root / name):
+        raise NotFound("not_handed_on", "model", given=str(model))
+    return home.saves / f".{kind}s" / name

@@ -3,13 +3,12 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from studio.core.command import Command
-from studio.errors import JobFailed, StudioError
+from studio.errors import JobFailed
 from studio.jobs.launch import CHECKOUT, scrubbed_environment
-from studio.stores.home import ACCESS_FOLDER, Home
+from studio.stores.home import Home
 from studio.stores.models import is_model
 
 DEMO_MODEL = "ernie-4.5-demo"
@@ -24,17 +23,6 @@ def open_home(root: Path) -> Home:
     for folder in (home.data, home.saves, home.models):
         folder.mkdir(parents=True, exist_ok=True)
     return home
-
-
-def allowed_path(given: str, roots: Sequence[Path]) -> Path:
-    """A path that a person typed into the page, links followed. Raises StudioError outside of all roots.
-
-    Where the password's hash lies is outside, too, whichever home it is of.
-    """
-    path = Path(given).expanduser().resolve()
-    if ACCESS_FOLDER in path.parts or not any(path.is_relative_to(root) for root in roots):
-        raise StudioError("outside_roots", "file", given=str(path), roots=", ".join(map(str, roots)))
-    return path
 
 
 def demo_model_command(home: Home) -> Command:

@@ -12,7 +12,8 @@ from studio.errors import StoreFailed, StudioError
 from studio.jobs.publish import CARD
 from studio.stores.atomic import write_text
 from studio.stores.home import Home
-from studio.stores.models import is_model
+from studio.stores.jail import allowed_path
+from studio.stores.models import is_model, model_path
 from studio.stores.runs import RunPaths, read_json, read_request, run_id
 
 # More is no card.
@@ -32,23 +33,23 @@ def card_facts(home: Home, folder: Path, adapters: Sequence[Path], name: str, pr
     return CardFacts(name, base.name, *found, precision, runs, scores)
 
 
-def read_card(model: str) -> str:
+def read_card(home: Home, model: str) -> str:
     """The card of a model folder as it stands; empty when it has none. Raises StudioError."""
-    return _text(_folder(model) / CARD)
+    return _text(_card(home, model))
 
 
-def save_card(model: str, text: str) -> None:
+def save_card(home: Home, model: str, text: str) -> None:
     """Replace the card of a model folder. Raises StudioError."""
     if len(text.encode()) > CARD_LIMIT:
         raise StudioError("card_too_long", "card", limit=CARD_LIMIT)
-    write_text(_folder(model) / CARD, text if text.endswith("\n") else f"{text}\n")
+    write_text(_card(home, model), text if text.endswith("\n") else f"{text}\n")
 
 
-def _folder(model: str) -> Path:
-    folder = Path(model)
+def _card(home: Home, model: str) -> Path:
+    folder = model_path(home, model)
     if not model or not is_model(folder):
         raise StudioError("not_a_model", "model", given=model, missing="config.json")
-    return folder
+    return allowed_path(home, folder / CARD, "model")
 
 
 def _place(adapter: Path) -> tuple[Path, int | None]:
@@ -109,7 +110,10 @@ def _scores(home: Home, adapter: Path) -> Iterator[Score]:
 
 
 def _text(path: Path) -> str:
+    if not path.is_file():
+        return ""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")[:CARD_LIMIT] if path.is_file() else ""
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(CARD_LIMIT)
     except OSError as error:
         raise StoreFailed("write_failed", "card", path=str(path), reason=error.strerror or str(error)) from error

@@ -5,6 +5,7 @@ from pathlib import Path
 from studio.core.model_check import sees
 from studio.core.options import STAGES, TEXT_STAGES
 from studio.stores.home import Home
+from studio.stores.jail import is_allowed
 from studio.stores.models import AdapterChoice, ModelChoice, find_adapters, find_models, read_model
 
 __all__ = ["AdapterChoice", "ModelChoice", "list_adapters", "list_models", "list_stages"]
@@ -18,7 +19,8 @@ def list_adapters(home: Home) -> list[AdapterChoice]:
     return find_adapters(home)
 
 
-def list_stages(model: str) -> list[str]:
+def list_stages(home: Home, model: str) -> list[str]:
     """The stages of a model's folder; those with images for models that see."""
     folder = Path(model)
-    return list(STAGES if model and folder.is_dir() and sees(read_model(folder)) else TEXT_STAGES)
+    there = model and is_allowed(home, model) and folder.is_dir()
+    return list(STAGES if there and sees(read_model(folder)) else TEXT_STAGES)

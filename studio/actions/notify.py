@@ -16,7 +16,7 @@ def set_webhook(home: Home, url: str, shape: str = "json", language: str = "en")
         return ""
     if not is_address(url) or shape not in SHAPES:
         raise StudioError("bad_webhook", "url")
-    write_webhook(home, Webhook(url, shape, language))
+    write_webhook(home, Webhook(url, shape, language, home.reach))
     return mask_address(url)
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-import yaml
-
 from studio.actions.chat import resolve_model
 from studio.actions.datasets import check_new_name
 from studio.actions.rows import check_file, existing_file, iter_rows
@@ -27,6 +25,7 @@ from studio.core.pipeline import (
     stratum_of,
     take_source,
 )
+from studio.core.plain_yaml import BadYaml, read_yaml
 from studio.core.rows import Row
 from studio.core.writing import TARGETS, CannotWrite, engine_row, target_format
 from studio.errors import Problem, RequestRefused, StudioError
@@ -53,9 +52,9 @@ class Draft:
 def load_pipeline(text: str) -> Pipeline:
     """A pipeline from YAML. Raises RequestRefused with all that is wrong."""
     try:
-        config: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RequestRefused([Problem("pipeline", "bad_yaml", {"reason": str(error).splitlines()[0]})]) from error
+        config: Any = read_yaml(text)
+    except BadYaml as error:
+        raise RequestRefused([Problem("pipeline", "bad_yaml", {"reason": str(error)})]) from error
     problems = check_pipeline(config)
     if problems:
         raise RequestRefused(problems)

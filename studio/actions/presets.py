@@ -1,6 +1,5 @@
 """Presets: those that come with the studio, and one's own, a file each."""
 
-import json
 import re
 from typing import Any
 
@@ -9,6 +8,7 @@ from studio.core.request import TrainRequest
 from studio.errors import NotFound, StudioError
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
+from studio.stores.small_files import read_small_json
 
 PRESET_NAME = re.compile(r"\w[\w.\- ]{0,59}")
 
@@ -48,7 +48,7 @@ def _find(home: Home, name: str) -> Preset:
         raise NotFound("unknown_preset", "preset", given=name, known=", ".join(list_presets(home)))
     path = home.presets / f"{name}.json"
     try:
-        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        stored: dict[str, Any] = read_small_json(path)
         return Preset(**stored)
     except (OSError, ValueError, TypeError) as error:
         raise StudioError("bad_config", "preset", given=str(path), reason=str(error)) from error

@@ -13,6 +13,7 @@ from studio.jobs.launch import Step, job_state, own_command, start_job, stop_job
 from studio.jobs.publish import REPORT
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
+from studio.stores.jail import allowed_path, is_allowed
 from studio.stores.models import is_adapter, is_model, model_path
 from studio.stores.runs import find_run_folder, read_json
 
@@ -103,14 +104,15 @@ def proof_report(home: Home, name: str) -> Path:
 
 def adapter_path(home: Home, given: str) -> Path:
     """An adapter's folder as it was given, or that of the run of this name. Raises StudioError."""
-    path = Path(given.strip()).expanduser()
-    folder = path if path.is_absolute() else find_run_folder(home, given.strip())
+    given = given.strip()
+    is_path = given.startswith(("/", "~"))
+    folder = allowed_path(home, given, "adapters") if is_path else find_run_folder(home, given)
     if not is_adapter(folder):
         raise StudioError("not_an_adapter", "adapters", given=given)
     return folder
 
 
 def _folder(home: Home, name: str) -> Path:
-    if not name or "/" in name or name.startswith("."):
+    if not name or "/" in name or name.startswith(".") or not is_allowed(home, home.root / name):
         raise NotFound("no_proof", "name", given=name)
     return home.saves / ".proofs" / name

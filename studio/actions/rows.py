@@ -15,6 +15,7 @@ from studio.core.rows import Fault, Row
 from studio.errors import NotFound, StudioError
 from studio.stores.datafiles import RawRow, data_files, iter_raw
 from studio.stores.home import Home
+from studio.stores.jail import allowed_path
 from studio.stores.registry import entry_file, find_entry
 from studio.stores.rowindex import DataPages, file_identity
 from studio.stores.runs import RunPaths, find_run_folder
@@ -75,10 +76,19 @@ def pages_of(home: Home) -> DataPages:
 
 
 def existing_file(home: Home, name: str, entry: Mapping[str, Any]) -> Path:
-    """The file or folder of an entry. Raises NotFound when it is gone."""
+    """The file or folder of an entry. Raises NotFound when it is gone, StudioError where it may not be read."""
     path = entry_file(home, entry)
-    if path is None or not path.exists():
+    if path is None or not allowed_path(home, path, "datasets").exists():
         raise NotFound("dataset_file_missing", "datasets", given=name, path=str(path or "-"))
+    return allowed_data(home, path)
+
+
+def allowed_data(home: Home, given: str | Path) -> Path:
+    """A file or folder that may be read, with all that lies in it. Raises StudioError."""
+    path = allowed_path(home, given)
+    for file in data_files(path) if path.is_dir() and home.roots is not None else ():
+        # A link in a folder leads anywhere.
+        allowed_path(home, file)
     return path
 
 

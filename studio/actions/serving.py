@@ -15,6 +15,7 @@ from filelock import FileLock
 from studio.actions.chat import resolve_model
 from studio.core.options import read_option
 from studio.core.problems import RUN_NAME
+from studio.core.reach import Reach
 from studio.core.runs import ACTIVE_STATES
 from studio.core.serving import (
     DEFAULT_PORT,
@@ -183,6 +184,12 @@ def server_key(home: Home, name: str) -> str:
     if not key:
         raise NotFound("server_without_key", "name", given=name)
     return key
+
+
+def endpoint_reach(home: Home, address: str) -> Reach | None:
+    """How far a call to an address may go that was named on the page: our own servers may be called anyway."""
+    ours = (server_address(one.request.host, int(str(one.request.port))) for one in _active_servers(home))
+    return None if home.reach is None or address.removesuffix("/v1") in ours else home.reach
 
 
 def server_snippets(view: ServerView, greeting: str) -> Snippets:

@@ -35,6 +35,7 @@ from studio.core.paddleformers.config import (
     machine_commands,
 )
 from studio.core.paddleformers.failures import diagnose
+from studio.core.plain_yaml import MOST_CHARACTERS, BadYaml, read_yaml
 from studio.core.problems import checked_extra, checked_options
 from studio.core.reductions import Reduction
 from studio.core.request import TrainRequest
@@ -46,8 +47,10 @@ from studio.jobs.launch import CHECKOUT, Step, start_job
 from studio.jobs.warm import parse_warm, supervise_warm
 from studio.stores.atomic import write_json, write_text
 from studio.stores.home import Home
+from studio.stores.jail import allowed_path
 from studio.stores.models import ADAPTER_CONFIG, model_identity
 from studio.stores.runs import RunPaths, find_run_folders, run_id, write_state
+from studio.stores.small_files import read_small_text
 
 HOOK = CHECKOUT / "studio" / "engine" / "hook.py"
 # Every key of a request that is not handed on to the engine as it is.
@@ -157,10 +160,19 @@ def request_from_keys(home: Home, config: Mapping[str, Any], begin: TrainRequest
     if "method" in fields:
         fields["method"] = fields["method"].lower()
     if fields.get("adapter"):
-        fields["adapter"] = str(Path(fields["adapter"]).expanduser().absolute())
+        fields["adapter"] = str(allowed_path(home, fields["adapter"], "adapter"))
     if fields.get("model"):
         fields["model"] = str(_model_path(home, fields["model"]))
     return replace(request, options=options, extra=extra, **fields)
+
+
+def import_file(home: Home, path: Path) -> tuple[TrainRequest, list[ImportedKey]]:
+    """The same from a file. Raises StudioError."""
+    try:
+        text = read_small_text(path, MOST_CHARACTERS)
+    except (OSError, ValueError) as error:
+        raise StudioError("unreadable_file", "file", given=path.name, reason=str(error)) from error
+    return import_config(home, text)
 
 
 def import_config(home: Home, text: str) -> tuple[TrainRequest, list[ImportedKey]]:
@@ -169,9 +181,9 @@ def import_config(home: Home, text: str) -> tuple[TrainRequest, list[ImportedKey
     Raises RequestRefused for what is no mapping of keys.
     """
     try:
-        config: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RequestRefused([Problem("config", "bad_yaml", {"reason": str(error).splitlines()[0]})]) from error
+        config: Any = read_yaml(text)
+    except BadYaml as error:
+        raise RequestRefused([Problem("config", "bad_yaml", {"reason": str(error)})]) from error
     if not isinstance(config, dict):
         raise RequestRefused([Problem("config", "bad_yaml", {"reason": type(config).__name__})])
     report = translate_config(cast("dict[str, Any]", config))
@@ -388,5 +400,5 @@ def _claim(home: Home, options: Mapping[str, OptionValue]) -> Claim:
 
 
 def _model_path(home: Home, given: str) -> Path:
-    named = home.models / given
-    return named if named.is_dir() else Path(given).expanduser().absolute()
+    named = allowed_path(home, home.models / given, "model") if "/" not in given else None
+    return named if named and named.is_dir() else allowed_path(home, given, "model")

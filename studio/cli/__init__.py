@@ -37,11 +37,13 @@ from studio.cli.output import Answer, end_progress, plain, show_progress
 from studio.cli.serving import add_server_commands
 from studio.core.endpoint import AnswerPiece, Sampling
 from studio.core.imports import UNSUPPORTED, ImportedKey, imported_keys, translate_config
+from studio.core.plain_yaml import BadYaml, read_yaml
 from studio.core.request import TrainRequest
 from studio.core.runs import RunView
 from studio.errors import Problem, RequestRefused, StudioError
 from studio.stores.atomic import write_bytes
 from studio.stores.home import Home
+from studio.stores.small_files import read_small_text
 from studio.texts import LANGUAGES, say, word_error, word_problem
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -201,8 +203,8 @@ def _asked(home: Home, flags: argparse.Namespace) -> TrainRequest:
 
 def _imported(path: Path) -> list[ImportedKey]:
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        loaded = read_yaml(read_small_text(path))
+    except (OSError, ValueError) as error:
         raise StudioError("bad_config", "config", given=str(path), reason=str(error)) from error
     if not isinstance(loaded, dict):
         raise StudioError("bad_config", "config", given=str(path), reason="not a mapping of keys")
@@ -217,8 +219,8 @@ def _import(home: Home, flags: argparse.Namespace) -> Answer:
 def _read_value(text: str) -> Any:
     """Numbers, switches and lists as YAML reads them; what YAML cannot read is text."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return read_yaml(text)
+    except BadYaml:
         return text
 
 

@@ -15,7 +15,6 @@ from studio.core.hubs import HUBS
 from studio.core.merging import AS_BASE, DEFAULT_SHARD_GB, PRECISIONS
 from studio.core.runs import ACTIVE_STATES
 from studio.stores.home import Home
-from studio.stores.models import model_path
 from studio.texts import say, word_check, word_error, word_problem
 
 TOKEN = "STUDIO_HUB_TOKEN"
@@ -85,7 +84,7 @@ def _faults(report: dict[str, Any] | None, language: str) -> list[str]:
 
 
 def _card(home: Home, flags: argparse.Namespace) -> Answer:
-    return {"text": model_card.read_card(str(model_path(home, flags.model)))}
+    return {"text": model_card.read_card(home, flags.model)}
 
 
 def _package(home: Home, flags: argparse.Namespace) -> Answer:

@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass, field
 
+from studio.core.reach import Reach
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """An OpenAI-compatible server and one of its models.
 
     `address` ends before the resources, as in `http://127.0.0.1:8188/v1`. An empty `model` is the first that the
-    server lists. The key is a secret: it is sent, and shown or written nowhere.
+    server lists. The key is a secret: it is sent, and shown or written nowhere. An address beyond
+    the `reach`, where there is one, is not called.
     """
 
     address: str
     model: str = ""
     key: str = field(default="", repr=False)
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import yaml
 
 from studio.core.merging import AS_BASE
 from studio.core.options import OPTIONS
+from studio.core.plain_yaml import BadYaml, read_yaml
 from studio.texts import say
 
 # By huggingface_hub's own check of a repository's name.
@@ -86,8 +87,8 @@ def license_of(readme: str, license_file: str) -> tuple[str, str]:
     found = ""
     if readme.startswith("---"):
         try:
-            told: object = yaml.safe_load(readme[3:].partition("\n---")[0])
-        except yaml.YAMLError:
+            told: object = read_yaml(readme[3:].partition("\n---")[0])
+        except BadYaml:
             told = None
         if isinstance(told, dict):
             found = str(told.get("license") or "")  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]

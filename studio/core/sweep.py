@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import yaml
-
+from studio.core.plain_yaml import BadYaml, read_yaml
 from studio.errors import Problem, RequestRefused
 
 MOST_RUNS = 200
@@ -27,9 +26,9 @@ def read_axes(text: str) -> Axes:
     `learning_rate: {from: 1e-5, to: 1e-3, count: 5, scale: log}`.
     """
     try:
-        read: object = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise _refused("sweep_not_yaml", reason=str(error).splitlines()[0]) from error
+        read: object = read_yaml(text)
+    except BadYaml as error:
+        raise _refused("sweep_not_yaml", reason=str(error)) from error
     if not isinstance(read, dict) or not read:
         raise _refused("sweep_empty")
     axes: dict[str, Sequence[object]] = {}

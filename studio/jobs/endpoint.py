@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from studio.core.endpoint import Answer, AnswerFacts, AnswerPiece, Endpoint, Likelihood, Sampling
 from studio.errors import StudioError
+from studio.jobs.reach import checked_transport
 
 # A large model on a CPU may take long for its first token; a connection takes no time at all.
 CONNECT_TIMEOUT_S = 10
@@ -95,7 +96,9 @@ def _stream(
             api_key=endpoint.key or "none",
             max_retries=0,
             timeout=timeout,
-            http_client=openai.DefaultHttpxClient(verify=_trust(), trust_env=False, timeout=timeout),
+            http_client=openai.DefaultHttpxClient(
+                transport=checked_transport(endpoint.reach, _trust()), trust_env=False, timeout=timeout
+            ),
         ) as client:
             model = endpoint.model or _first_model(client)
             arguments = _arguments(model, messages, sampling, tools)
@@ -125,6 +128,8 @@ def _stream(
     except (openai.APIConnectionError, httpx2.HTTPError, httpx2.InvalidURL) as error:
         # The client wraps what its transport raises, but not all of it.
         cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+        if isinstance(cause, StudioError):
+            raise cause from error
         if isinstance(cause, httpx2.TimeoutException) and not isinstance(cause, httpx2.ConnectTimeout):
             raise StudioError("endpoint_silent", "model", address=endpoint.address, seconds=silence_s) from error
         if answering or isinstance(error, httpx2.HTTPError):
@@ -205,14 +210,11 @@ def _ask_ours(
 
     headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
     try:
-        answer = httpx2.post(
-            f"{endpoint.address.removesuffix('/v1')}/{route}",
-            json={"model": endpoint.model, **asked},
-            headers=headers,
-            timeout=timeout_s,
-            trust_env=False,
-            verify=_trust(),
-        )
+        with httpx2.Client(
+            transport=checked_transport(endpoint.reach, _trust()), trust_env=False, timeout=timeout_s
+        ) as client:
+            address = f"{endpoint.address.removesuffix('/v1')}/{route}"
+            answer = client.post(address, json={"model": endpoint.model, **asked}, headers=headers)
         told: Any = answer.json()
     except httpx2.ReadTimeout as error:
         raise StudioError("endpoint_silent", "model", address=endpoint.address, seconds=timeout_s) from error

@@ -155,10 +155,16 @@ def _named(model: Path) -> Iterator[tuple[Path, str]]:
         yield path, path.relative_to(model).as_posix()
 
 
+CARD_CHARACTERS = 1_000_000
+
+
 def _license(model: Path) -> str:
     """What the model card says; without it, these SDKs would write down one of their own."""
     card = model / CARD
-    return license_of(card.read_text(encoding="utf-8", errors="replace"), "")[0] if card.is_file() else ""
+    if not card.is_file():
+        return ""
+    with card.open(encoding="utf-8", errors="replace") as file:
+        return license_of(file.read(CARD_CHARACTERS), "")[0]
 
 
 def _says_exists(text: str) -> bool:

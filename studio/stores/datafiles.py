@@ -5,11 +5,13 @@ import gzip
 import importlib
 import io
 import json
+import zlib
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
+from studio.core.plain_json import DEEPEST, MOST_VALUES, count_values, is_deep
 from studio.core.rows import Fault
 from studio.errors import NotFound, StudioError
 
@@ -22,6 +24,15 @@ USUAL_COMPRESSION = 8
 # It ships no types.
 _ijson: Any = importlib.import_module("ijson")
 PARQUET_BATCH_ROWS = 1000
+PARQUET_BATCH_BYTES = 64_000_000
+# What says how a Parquet file is laid out; read whole, and some ten times as large in memory.
+MOST_FOOTER_BYTES = 16_000_000
+# A row beyond these is refused where it stands: a few of them would fill the memory.
+MOST_ROW_BYTES = 16_000_000
+MOST_COLUMNS = 10_000
+# A gzipped file may always unpack to so much, and beyond it to so many times its size.
+UNPACKED_BYTES = 1_000_000_000
+UNPACKED_RATIO = 200
 csv.field_size_limit(16_000_000)
 
 
@@ -95,12 +106,54 @@ def read_encoding(path: Path) -> str:
 def open_bytes(path: Path) -> Generator[IO[bytes]]:
     """A file's bytes, unpacked when it is gzipped. Raises NotFound, StudioError."""
     try:
-        with gzip.open(path) if is_gzipped(path) else path.open("rb") as file:
+        with _unpacked(path) if is_gzipped(path) else path.open("rb") as file:
             yield cast("IO[bytes]", file)
     except FileNotFoundError:
         raise NotFound("no_such_file", "file", given=str(path)) from None
-    except (gzip.BadGzipFile, EOFError, IsADirectoryError, PermissionError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError, IsADirectoryError, PermissionError) as error:
         raise StudioError("unreadable_file", "file", given=str(path), reason=str(error)) from error
+
+
+def _unpacked(path: Path) -> io.BufferedReader:
+    return io.BufferedReader(_Rationed(path), READ_BYTES)
+
+
+class _Rationed(io.RawIOBase):
+    """What a gzipped file unpacks to; raises StudioError once that is out of all proportion."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = gzip.open(path)
+        self._name = path.name
+        self._left = max(UNPACKED_BYTES, UNPACKED_RATIO * path.stat().st_size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        count = self._file.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise StudioError("unpacks_to_too_much", "file", given=self._name)
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def iter_lines(file: IO[bytes]) -> Iterator[bytes | None]:
+    """The lines of a file; None for one that is longer than a row may be, which is passed over."""
+    while line := file.readline(MOST_ROW_BYTES + 1):
+        if len(line) <= MOST_ROW_BYTES:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(READ_BYTES)
+        yield None
+
+
+def too_large(name: str, number: int) -> Fault:
+    return Fault(name, number, "-", "row_too_large", {"most": f"{MOST_ROW_BYTES:,}"})
 
 
 def iter_raw(path: Path) -> Iterator[RawRow]:
@@ -130,15 +183,23 @@ def _iter_file(path: Path) -> Iterator[tuple[int, object]]:
 def _iter_jsonl(path: Path) -> Iterator[tuple[int, object]]:
     encoding = read_encoding(path)
     with open_bytes(path) as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
+        for number, line in enumerate(iter_lines(file), 1):
+            if line is None or line.strip():
                 yield number, read_json_line(line, encoding, path.name, number)
 
 
-def read_json_line(line: bytes, encoding: str, name: str, number: int) -> object:
-    """The value of one line of JSONL, or a Fault. Only the first line can begin with a byte order mark."""
+def read_json_line(line: bytes | None, encoding: str, name: str, number: int) -> object:
+    """The value of one line of JSONL, or a Fault; None is a line that is too long to be read.
+
+    Only the first line can begin with a byte order mark.
+    """
+    if line is None or (len(line) > MOST_VALUES and count_values(line) > MOST_VALUES):
+        return too_large(name, number)
     try:
-        return json.loads(line.decode(encoding if number == 1 else encoding.removesuffix("-sig")))
+        value: object = json.loads(line.decode(encoding if number == 1 else encoding.removesuffix("-sig")))
+        if line.count(b"[") + line.count(b"{") > DEEPEST and is_deep(value):
+            raise RecursionError
+        return value
     except UnicodeDecodeError as error:
         return Fault(name, number, "-", "bad_encoding", {"position": error.start})
     except RecursionError:
@@ -155,22 +216,39 @@ def _iter_json(path: Path) -> Iterator[tuple[int, object]]:
     size = path.stat().st_size * (USUAL_COMPRESSION if path.suffix == ".gz" else 1)
     if size <= WHOLE_JSON_BYTES:
         yield from _read_json(path)
-    elif _first_character(path) == "[":
+    else:
+        yield from _iter_large_json(path)
+
+
+def _iter_large_json(path: Path) -> Iterator[tuple[int, object]]:
+    if _first_character(path) == "[":
         yield from _stream_json(path)
     elif isinstance(next(_iter_jsonl(path), (1, None))[1], dict):
         yield from _iter_jsonl(path)
     else:
-        yield from _read_json(path)
+        yield 1, too_large(path.name, 1)
+
+
+class _RowTooLarge(Exception):
+    """More was read for one row than a row may have."""
 
 
 def _stream_json(path: Path) -> Iterator[tuple[int, object]]:
     number = 0
     with open_bytes(path) as file:
         encoding = read_encoding(path)
-        source = file if encoding == "utf-8" else _Utf8(io.TextIOWrapper(file, encoding=encoding, newline=""))
+        recoded = encoding != "utf-8"
+        source = _Watched(_Utf8(io.TextIOWrapper(file, encoding=encoding, newline="")) if recoded else file)
         try:
             for number, value in enumerate(_ijson.items(source, "item", use_float=True), 1):
+                source.begin_row()
+                if is_deep(value):
+                    raise RecursionError
                 yield number, value
+        except _RowTooLarge:
+            yield number + 1, too_large(path.name, number + 1)
+        except RecursionError:
+            yield number, Fault(path.name, number, "-", "bad_json", {"reason": "nested too deeply"})
         except UnicodeDecodeError as error:
             yield number + 1, Fault(path.name, number + 1, "-", "bad_encoding", {"position": error.start})
         except _ijson.JSONError as error:
@@ -180,6 +258,25 @@ def _stream_json(path: Path) -> Iterator[tuple[int, object]]:
                 number + 1,
                 Fault(path.name, number + 1, "-", "bad_json", {"reason": text.strip().splitlines()[0]}),
             )
+
+
+class _Watched:
+    """Bytes on their way to ijson; raises _RowTooLarge when more than a row may have went by since the last one."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self._bytes = self._values = 0
+
+    def read(self, size: int) -> bytes:
+        data: bytes = self._source.read(size)
+        self._bytes += len(data)
+        self._values += count_values(data)
+        if self._bytes > MOST_ROW_BYTES or self._values > MOST_VALUES:
+            raise _RowTooLarge
+        return data
+
+    def begin_row(self) -> None:
+        self._bytes = self._values = 0
 
 
 class _Utf8:
@@ -202,7 +299,11 @@ def _read_json(path: Path) -> Iterator[tuple[int, object]]:
     encoding = read_encoding(path)
     with open_bytes(path) as file:
         try:
-            value: Any = json.loads(file.read().decode(encoding))
+            data = file.read(WHOLE_JSON_BYTES + 1)
+            if len(data) > WHOLE_JSON_BYTES or count_values(data) > MOST_VALUES:
+                yield from _iter_large_json(path)
+                return
+            value: Any = json.loads(data.decode(encoding))
         except UnicodeDecodeError as error:
             yield 1, Fault(name, 1, "-", "bad_encoding", {"position": error.start})
             return
@@ -216,7 +317,11 @@ def _read_json(path: Path) -> Iterator[tuple[int, object]]:
     if isinstance(value, dict):
         yield 1, cast("object", value)
     elif isinstance(value, list):
-        yield from enumerate(cast("list[object]", value), 1)
+        for number, row in enumerate(cast("list[object]", value), 1):
+            yield (
+                number,
+                Fault(name, number, "-", "bad_json", {"reason": "nested too deeply"}) if is_deep(row) else row,
+            )
     else:
         yield 1, Fault(name, 1, "-", "not_rows", {"given": type(value).__name__})
 
@@ -228,7 +333,13 @@ def csv_delimiter(path: Path) -> str:
 def _iter_csv(path: Path) -> Iterator[tuple[int, object]]:
     encoding = read_encoding(path)
     with open_bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, newline="") as lines:
-        yield from read_csv(lines, csv_delimiter(path), path.name)
+        yield from read_csv(_bounded_lines(lines), csv_delimiter(path), path.name)
+
+
+def _bounded_lines(lines: io.TextIOWrapper) -> Iterator[str]:
+    """Raises csv.Error at a line that is longer than a row may be."""
+    while line := lines.readline(MOST_ROW_BYTES + 1):
+        yield line
 
 
 def read_csv(
@@ -238,9 +349,23 @@ def read_csv(
 
     A record that cannot be read is a Fault and the last: what follows cannot be told apart.
     """
-    rows = csv.DictReader(lines, fieldnames=header, delimiter=delimiter)
+    size = cells = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal size, cells
+        for line in lines:
+            size, cells = size + len(line), cells + line.count(delimiter)
+            if size > MOST_ROW_BYTES or cells > MOST_VALUES:
+                raise csv.Error(f"a row of more than {MOST_ROW_BYTES:,} characters or {MOST_VALUES:,} cells")
+            yield line
+
+    rows = csv.DictReader(counted(), fieldnames=header, delimiter=delimiter)
     try:
+        if len(rows.fieldnames or ()) > MOST_COLUMNS:
+            yield number, _too_wide(name, number, len(rows.fieldnames or ()))
+            return
         for row in rows:
+            size = cells = 0
             if None in row:
                 yield number, Fault(name, number, "-", "too_many_columns", {"given": len(row)})
             else:
@@ -250,6 +375,10 @@ def read_csv(
         yield number, Fault(name, number, "-", "bad_csv", {"reason": str(error)})
 
 
+def _too_wide(name: str, number: int, columns: int) -> Fault:
+    return Fault(name, number, "-", "too_wide", {"given": f"{columns:,}", "most": f"{MOST_COLUMNS:,}"})
+
+
 @contextmanager
 def open_parquet(path: Path) -> Generator[Any]:
     """A `pyarrow.parquet.ParquetFile`. Raises StudioError for what is none."""
@@ -257,7 +386,10 @@ def open_parquet(path: Path) -> Generator[Any]:
     parquet: Any = importlib.import_module("pyarrow.parquet")
     arrow_error: type[Exception] = importlib.import_module("pyarrow").ArrowException
     try:
+        _refuse_large_footer(path)
         with parquet.ParquetFile(path) as file:
+            if file.metadata.num_columns > MOST_COLUMNS:
+                raise StudioError("unreadable_file", "file", given=str(path), reason=f"> {MOST_COLUMNS:,} columns")
             yield file
     except FileNotFoundError:
         raise NotFound("no_such_file", "file", given=str(path)) from None
@@ -268,21 +400,52 @@ def open_parquet(path: Path) -> Generator[Any]:
 def iter_parquet(path: Path, groups: list[int] | None = None) -> Iterator[object]:
     """The rows of some row groups of a Parquet file, or of all. Raises StudioError."""
     with open_parquet(path) as file:
-        for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS, row_groups=groups):
-            yield from batch.to_pylist()
+        for group in range(file.num_row_groups) if groups is None else groups:
+            told = file.metadata.row_group(group)
+            row_bytes = told.total_byte_size // max(1, told.num_rows)
+            if row_bytes > MOST_ROW_BYTES:
+                raise StudioError(
+                    "unreadable_file", "file", given=str(path), reason=f"> {MOST_ROW_BYTES:,} B / row"
+                )
+            size = max(1, min(PARQUET_BATCH_ROWS, PARQUET_BATCH_BYTES // max(1, row_bytes)))
+            for batch in file.iter_batches(batch_size=size, row_groups=[group]):
+                yield from batch.to_pylist()
+
+
+def _refuse_large_footer(path: Path) -> None:
+    """Format: the length of the footer stands before the last four bytes. Raises StudioError, and OSError."""
+    with path.open("rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(0, size - 8))
+        length = int.from_bytes(file.read(4), "little")
+    if length > MOST_FOOTER_BYTES:
+        reason = f"footer > {MOST_FOOTER_BYTES:,} B"
+        raise StudioError("unreadable_file", "file", given=str(path), reason=reason)
 
 
 def _iter_text(path: Path) -> Iterator[tuple[int, object]]:
     """Paragraphs: blocks of lines with blank lines between."""
     encoding = read_encoding(path)
-    with open_bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, errors="replace") as lines:
-        begun, block = 0, list[str]()
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                begun = begun if block else number
-                block.append(line.rstrip("\n"))
-            elif block:
-                yield begun, {"text": "\n".join(block)}
-                block = []
-        if block:
-            yield begun, {"text": "\n".join(block)}
+    begun, size, block = 0, 0, list[str]()
+    for number, line in enumerate(_iter_text_lines(path), 1):
+        if line is None or line.strip():
+            begun = begun if size else number
+            size += MOST_ROW_BYTES + 1 if line is None else len(line) + 1
+            if line is not None and size <= MOST_ROW_BYTES:
+                block.append(line.decode(encoding if number == 1 else encoding.removesuffix("-sig"), "replace"))
+        elif size:
+            yield begun, _paragraph(path.name, begun, size, block)
+            size, block = 0, []
+    if size:
+        yield begun, _paragraph(path.name, begun, size, block)
+
+
+def _iter_text_lines(path: Path) -> Iterator[bytes | None]:
+    with open_bytes(path) as file:
+        for line in iter_lines(file):
+            # Old Macs ended lines with a carriage return alone.
+            yield from [None] if line is None else line.splitlines()
+
+
+def _paragraph(name: str, begun: int, size: int, block: list[str]) -> object:
+    return too_large(name, begun) if size > MOST_ROW_BYTES else {"text": "\n".join(block)}

@@ -3,14 +3,22 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.core.reach import Reach
+
 ACCESS_FOLDER = ".access"
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A folder that holds the registry, the data, the runs and the models."""
+    """A folder that holds the registry, the data, the runs and the models.
+
+    `roots` are the folders that paths named on the page may lie in, `reach` how far its calls go; for the command
+    line both are None, which is everywhere.
+    """
 
     root: Path
+    roots: tuple[Path, ...] | None = None
+    reach: Reach | None = None
 
     @property
     def registry(self) -> Path:

@@ -14,6 +14,7 @@ from studio.core.problems import WEIGHT_FILES
 from studio.core.runs import RESUMABLE_CHECKPOINT
 from studio.errors import StudioError
 from studio.stores.home import Home
+from studio.stores.jail import allowed_path
 from studio.stores.runs import (
     RunPaths,
     find_checkpoints,
@@ -22,6 +23,7 @@ from studio.stores.runs import (
     read_request,
     run_id,
 )
+from studio.stores.small_files import read_small_json
 
 # The format's own limit.
 HEADER_LIMIT_BYTES = 100_000_000
@@ -55,9 +57,12 @@ def model_files(folder: Path) -> frozenset[str] | None:
 
 
 def model_path(home: Home, given: str) -> Path:
-    """A folder as it was given, as a path from here, or that of the model of this name in `models/`."""
-    path = Path(given.strip()).expanduser()
-    return path.absolute() if os.sep in str(path) else home.models / path
+    """A folder as it was given, as a path from here, or that of the model of this name in `models/`.
+
+    Raises StudioError.
+    """
+    given = given.strip()
+    return allowed_path(home, given if os.sep in given or given.startswith("~") else home.models / given, "model")
 
 
 def is_model(folder: Path) -> bool:
@@ -78,7 +83,8 @@ def adapter_base(folder: Path) -> str | None:
     if RunPaths(run).request.exists():
         return read_request(run).model
     told = (read_adapter(folder) or {}).get("base_model_name_or_path")
-    return told if isinstance(told, str) and Path(told).is_dir() else None
+    # Not pathlib, which raises for what cannot be a path.
+    return told if isinstance(told, str) and os.path.isdir(told) else None
 
 
 def is_training_state(folder: Path) -> bool:
@@ -193,8 +199,8 @@ def _read_header(path: Path) -> dict[str, Any]:
 
 def _json_object(path: Path) -> dict[str, Any] | None:
     try:
-        value: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        value: Any = read_small_json(path)
+    except (OSError, ValueError):
         return None
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 

@@ -1,6 +1,5 @@
 """`dataset_registry.json`: which data there is, in LLaMA-Factory's `dataset_info.json` terms."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -8,6 +7,7 @@ from typing import Any, cast
 from studio.errors import NotFound, StudioError
 from studio.stores.atomic import alone, write_json
 from studio.stores.home import Home
+from studio.stores.small_files import read_small_json
 
 Registry = dict[str, dict[str, Any]]
 
@@ -15,7 +15,7 @@ Registry = dict[str, dict[str, Any]]
 def read_registry(home: Home) -> Registry:
     """All entries by name; empty when there is no file. Raises StudioError when it is broken."""
     try:
-        value = json.loads(home.registry.read_text(encoding="utf-8"))
+        value = read_small_json(home.registry)
     except FileNotFoundError:
         return {}
     except (ValueError, OSError) as error:

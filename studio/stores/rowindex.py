@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import numpy as np
 
@@ -18,11 +18,13 @@ from studio.core.rows import Fault
 from studio.errors import NotFound, StudioError
 from studio.stores.atomic import write_bytes
 from studio.stores.datafiles import (
+    MOST_ROW_BYTES,
     RawRow,
     csv_delimiter,
     data_files,
     data_suffix,
     is_gzipped,
+    iter_lines,
     iter_parquet,
     iter_raw,
     open_parquet,
@@ -202,9 +204,24 @@ def _index_lines(path: Path) -> RowIndex:
             rest = block[whole:]
             rows, number = _index_block(block[:whole], done, rows, number, offsets, lines)
             done += whole
+            if len(rest) > MOST_ROW_BYTES:
+                # Too long to be read: a row whatever stands in it, and its end is where the next one begins.
+                rows, number = _index_block(b"x\n", done, rows, number, offsets, lines)
+                done += len(rest) + _skip_line(file)
+                rest = b""
     if rest:
         rows, _ = _index_block(rest + b"\n", done, rows, number, offsets, lines)
     return RowIndex(rows, offsets, lines)
+
+
+def _skip_line(file: IO[bytes]) -> int:
+    """Pass over the rest of a line; returns its bytes."""
+    skipped = 0
+    while part := file.readline(BLOCK_BYTES):
+        skipped += len(part)
+        if part.endswith(b"\n"):
+            break
+    return skipped
 
 
 def _index_block(
@@ -236,7 +253,8 @@ class _CountedLines:
     def __iter__(self) -> Iterator[str]:
         with self.path.open("rb") as file:
             file.seek(self.offset)
-            for line in file:
+            # Of a line that is too long only so much is handed on: whoever reads rows refuses it.
+            while line := file.readline(MOST_ROW_BYTES + 1):
                 # Old Macs ended lines with a carriage return alone.
                 for part in line.splitlines(keepends=True):
                     encoding = self.encoding if self.offset == 0 else self.encoding.removesuffix("-sig")
@@ -266,17 +284,18 @@ class _JsonLines(_Pages):
         self.index = index
         self.rows = index.rows
 
-    def lines(self, start: int) -> Iterator[tuple[int, int, bytes]]:
-        """Row, line and bytes of every row from the nearest remembered place before `start` on."""
+    def lines(self, start: int) -> Iterator[tuple[int, int, bytes | None]]:
+        """Row, line and bytes of every row from the nearest remembered place before `start` on; None for bytes that
+        are more than a row may have."""
         place = start // STRIDE
         if place >= len(self.index.offsets):
             return
         row, number = place * STRIDE, self.index.lines[place] - 1
         with self.path.open("rb") as file:
             file.seek(self.index.offsets[place])
-            for line in file:
+            for line in iter_lines(file):
                 number += 1
-                if line.strip():
+                if line is None or line.strip():
                     yield row, number, line
                     row += 1
 
@@ -294,6 +313,8 @@ class _JsonLines(_Pages):
         # Bytes know only the case of ASCII; other letters may differ more than their bytes show.
         needles = {plain.lower(), escaped.lower()} if text.isascii() or text.lower() == text.upper() else {b""}
         for row, number, line in self.lines(0):
+            if line is None:
+                continue
             small = line.lower()
             if any(needle in small for needle in needles):
                 yield row, RawRow(self.path.name, number, read_json_line(line, encoding, self.path.name, number))
@@ -357,7 +378,8 @@ class _Spooled(_Pages):
 def _write_spool(file: Path, spool: Path) -> None:
     partial = spool.with_suffix(f".{os.getpid()}.part")
     try:
-        with partial.open("w", encoding="utf-8") as out:
+        # Half a character stands in JSON as its number.
+        with partial.open("w", encoding="utf-8", errors="backslashreplace") as out:
             for _, line, value in iter_raw(file):
                 row = [line, None, asdict(value)] if isinstance(value, Fault) else [line, value, None]
                 out.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")

@@ -101,9 +101,17 @@ def _folders(folder: str | Path) -> list[str]:
     """A thousand runs are looked through at every look at the list, so this is no glob."""
     try:
         with os.scandir(folder) as found:
-            return [entry.path for entry in found if entry.is_dir() and not entry.name.startswith(".")]
+            return [entry.path for entry in found if not entry.name.startswith(".") and _is_folder(entry)]
     except FileNotFoundError:
         return []
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link that leads to itself, or into a disk that is gone.
+        return False
 
 
 def find_run_folder(home: Home, run: str) -> Path:

@@ -185,6 +185,16 @@ TEXTS: dict[str, tuple[str, str]] = {
         " Start the studio with --allow-path to allow another.",
         "{given} 不在页面可读的目录内（{roots}）。如需其他目录，请用 --allow-path 启动。",
     ),
+    "error.unpacks_to_too_much": (
+        "{given} unpacks to far more than a data file does. It was not read.",
+        "{given} 解压后远大于正常的数据文件，未读取。",
+    ),
+    "fault.row_too_large": (
+        "The row is larger than {most} bytes or has too many values",
+        "该行超过 {most} 字节，或所含的值过多",
+    ),
+    "fault.too_wide": ("{given} columns; at most {most} are read", "共 {given} 列；最多读取 {most} 列"),
+    "error.bad_path": ("“{given}” cannot be a path.", "“{given}” 不能用作路径。"),
     "error.empty_folder": (
         "The folder {given} holds no data file ({known}).",
         "文件夹 {given} 中没有数据文件（{known}）。",

@@ -37,6 +37,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{path} in the home's .access folder cannot be read, and so nobody is let in. Setting the password anew mends a broken one: python -m studio password",
         "无法读取主目录 .access 中的 {path}，因此任何人都无法进入。重新设置密码可修复：python -m studio password",
     ),
+    "error.address_refused": (
+        "{given} is at {address}, which this studio does not call: others can open it, and that address is of a private network or gives keys to machines. Start it with --allow-endpoint {given}:{port} to allow it.",
+        "{given} 的地址是 {address}，工作台不会访问：工作台对他人开放，而该地址属于私有网络或用于发放机器密钥。如需允许，请用 --allow-endpoint {given}:{port} 启动。",
+    ),
     "error.only_loopback": (
         "{given} is refused: without a password the studio is offered to this machine only (127.0.0.1). Set one with `python -m studio password --home {home}`, then start again.",
         "拒绝 {given}：没有密码时，工作台只对本机（127.0.0.1）开放。请先运行 `python -m studio password --home {home}` 设置密码，再重新启动。",

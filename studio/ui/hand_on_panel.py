@@ -44,9 +44,9 @@ def build_hand_on(
         show_progress="hidden",
     )
     gr.on([model.change, language.change], run_marker, [model, language], marker, show_progress="hidden")
-    text, kept = _build_card(words, language, model)
+    text, kept = _build_card(home, words, language, model)
     arrived.click(
-        lambda *given: arrive(parts.home, *given),
+        lambda *given: arrive(home, *given),
         [run, model, started, text, kept, language],
         [model, started],
         show_progress="hidden",
@@ -55,7 +55,7 @@ def build_hand_on(
     _build_push(home, words, language, model)
 
 
-def _build_card(words: Words, language: gr.Radio, model: Any) -> tuple[Any, Any]:
+def _build_card(home: Any, words: Words, language: gr.Radio, model: Any) -> tuple[Any, Any]:
     """Returns the card's text as it stands on the page, and as it stands in its file."""
     with words.on(gr.Accordion(say("card.panel"), open=False, elem_id="export-card"), label="card.panel"):
         text = words.on(
@@ -67,11 +67,11 @@ def _build_card(words: Words, language: gr.Radio, model: Any) -> tuple[Any, Any]
     kept = gr.State("")
 
     def read(picked: str | None, spoken: str) -> Any:
-        found, failed = attempt(lambda: read_card(picked), spoken) if picked else ("", "")
+        found, failed = attempt(lambda: read_card(home, picked), spoken) if picked else ("", "")
         return found or "", found or "", failed
 
     def keep(picked: str | None, written: str, spoken: str) -> Any:
-        _, failed = attempt(lambda: save_card(picked or "", written), spoken)
+        _, failed = attempt(lambda: save_card(home, picked or "", written), spoken)
         return (gr.skip(), failed) if failed else (written, notice(say("card.saved", spoken), "good"))
 
     model.change(read, [model, language], [text, kept, told], show_progress="hidden")

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 import gradio as gr
 
 from studio.actions.models import list_adapters, list_models
+from studio.actions.serving import endpoint_reach
 from studio.core.endpoint import Endpoint
 from studio.errors import StudioError
+from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.words import Words, notice
 
@@ -56,7 +58,7 @@ def name_of(parts: "StudioParts", path: str) -> str:
     return path
 
 
-def read_endpoint(address: str, model: str, key: str) -> tuple[str, Endpoint]:
+def read_endpoint(home: Home, address: str, model: str, key: str) -> tuple[str, Endpoint]:
     """A server as it was typed, and what it is called. Raises StudioError for what is no address."""
     address = address.strip().rstrip("/")
     try:
@@ -75,7 +77,7 @@ def read_endpoint(address: str, model: str, key: str) -> tuple[str, Endpoint]:
         address += "/v1"
     place = parts.netloc + urlsplit(address).path.removesuffix("/v1")
     label = f"{model.strip()} @ {place}" if model.strip() else place
-    return label, Endpoint(address, model.strip(), key.strip())
+    return label, Endpoint(address, model.strip(), key.strip(), endpoint_reach(home, address))
 
 
 @dataclass(frozen=True, slots=True)

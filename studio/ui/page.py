@@ -4,7 +4,6 @@ import html
 import json
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import gradio as gr
 
@@ -46,7 +45,6 @@ class StudioParts:
     batches: Batches
     visualdl: VisualDL
     encoders: Encoders
-    roots: tuple[Path, ...]
 
 
 def build_page(parts: StudioParts) -> gr.Blocks:

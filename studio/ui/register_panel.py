@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from studio.actions.datasets import FileReport, add_dataset, inspect_file
-from studio.actions.home import allowed_path
+from studio.actions.rows import allowed_data
 from studio.errors import StudioError
 from studio.texts import say
 from studio.ui.dataset_rows import fault_lines, show_row
@@ -49,7 +49,7 @@ def build_register_panel(
             return Path(file)
         if not given.strip():
             raise StudioError("nothing_to_inspect", "file")
-        return allowed_path(given.strip(), parts.roots)
+        return allowed_data(parts.home, given.strip())
 
     def look(file: str | None, given: str, wanted: str, written: str, spoken: str) -> Any:
         report, failed = attempt(lambda: inspect_file(source(file, given), read_mapping_text(written)), spoken)

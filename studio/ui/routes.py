@@ -116,6 +116,8 @@ def build_routes(home: Home) -> APIRouter:
             path = log_file(home, run, name, export)
         except NotFound as error:
             raise HTTPException(404, "no such log") from error
+        if not path.is_file():
+            raise HTTPException(404, "nothing was logged yet")
         return FileResponse(path, filename=f"{Path(run).name}-{path.name}", media_type="text/plain")
 
     @router.get("/metrics.csv")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-import yaml
 
 from studio.actions.checkpoints import Checkpoint, checkpoint_path, delete_checkpoint, list_checkpoints
 from studio.actions.history import list_summaries
@@ -15,6 +14,7 @@ from studio.actions.repair import repair_run
 from studio.actions.resume import resume_run
 from studio.actions.runs import request_of
 from studio.actions.train import free_name
+from studio.core.plain_yaml import BadYaml, read_yaml
 from studio.core.runs import ACTIVE_STATES, RunView
 from studio.core.units import say_size
 from studio.errors import Problem, RequestRefused
@@ -288,8 +288,8 @@ def _resume(home: Home, run: str | None, step: int | None, changes: str, languag
 def _read_changes(text: str) -> dict[str, object]:
     """`KEY: VALUE, KEY: VALUE`. Raises RequestRefused."""
     try:
-        changes: Any = yaml.safe_load(f"{{{text}}}")
-    except yaml.YAMLError as error:
+        changes: Any = read_yaml(f"{{{text}}}")
+    except BadYaml as error:
         raise RequestRefused([Problem("changes", "bad_changes", {"given": text})]) from error
     return {str(key): value for key, value in changes.items()}
 

@@ -5,6 +5,7 @@ import shlex
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
@@ -19,6 +20,7 @@ from studio.actions.chat import ChatModels
 from studio.actions.tokens import Encoders
 from studio.actions.visualdl import VisualDL
 from studio.core.exposure import LOOPBACK, Exposure, host_name, is_every_address, is_frame_origin, is_loopback
+from studio.core.reach import studio_reach
 from studio.errors import StudioError
 from studio.jobs.addresses import own_addresses
 from studio.jobs.warm import WarmEngine
@@ -39,17 +41,30 @@ HEAD = script_words() + "".join(f'<script src="studio/{name}.js" defer></script>
 
 
 def build_app(
-    home: Home, roots: Sequence[Path] = (), *, warm: bool = False, exposure: Exposure | None = None
+    home: Home,
+    roots: Sequence[Path] = (),
+    *,
+    warm: bool = False,
+    exposure: Exposure | None = None,
+    endpoints: Sequence[str] = (),
 ) -> FastAPI:
-    """The whole application over one home; the page may register what lies under it or under `roots`.
+    """The whole application over one home; the page may name what lies under it or under `roots`.
 
-    Without an `exposure` it is offered to this machine alone. With `warm`, an engine is kept warm beside it, for
-    CPU runs that start in a moment.
+    Without an `exposure` it is offered to this machine alone. Where others can open it, it calls those servers of
+    private networks that `endpoints` names. With `warm`, an engine is kept warm beside it, for CPU runs that start
+    in a moment.
     """
     engine = WarmEngine()
-    allowed = tuple(dict.fromkeys(root.resolve() for root in (home.root, *roots)))
+    # Its own folders may be links to a larger disk.
+    own = (home.root, home.data, home.saves, home.models)
+    exposure = exposure or Exposure()
+    home = replace(
+        home,
+        roots=tuple(dict.fromkeys(root.resolve() for root in (*own, *roots))),
+        reach=studio_reach(exposure.is_open, endpoints),
+    )
     models = ChatModels()
-    parts = StudioParts(home, models, Batches(home, models), VisualDL(), Encoders(), allowed)
+    parts = StudioParts(home, models, Batches(home, models), VisualDL(), Encoders())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -63,7 +78,6 @@ def build_app(
         parts.visualdl.close()
         parts.encoders.close()
 
-    exposure = exposure or Exposure()
     app = FastAPI(lifespan=lifespan, openapi_url=None)
     app.add_middleware(Guard, access=Access(home), exposure=exposure, cookie=cookie_name(home))
     app.include_router(build_routes(home))
@@ -126,11 +140,12 @@ def serve(
     *,
     warm: bool = True,
     exposure: Exposure | None = None,
+    endpoints: Sequence[str] = (),
 ) -> None:
     """Serve until interrupted. Raises StudioError when the port is taken."""
     exposure = exposure or find_exposure(home, host)
     place = listen(host, port)
-    app = build_app(home, roots, warm=warm, exposure=exposure)
+    app = build_app(home, roots, warm=warm, exposure=exposure, endpoints=endpoints)
     print(say("page.running", address=f"http://{_shown_host(host)}:{port}"), flush=True)
     # What a proxy says is read by the guard, where there is one: uvicorn believes anybody on this machine.
     config = uvicorn.Config(

@@ -11,7 +11,7 @@ import gradio as gr
 from studio.actions.bundles import read_bundle
 from studio.actions.notes import reduce_memory
 from studio.actions.presets import list_presets, remove_preset, save_preset, use_preset
-from studio.actions.train import import_config
+from studio.actions.train import import_file
 from studio.core.imports import OUTCOMES, TRANSLATED, ImportedKey
 from studio.core.presets import PRESETS
 from studio.core.reductions import REDUCTIONS, Reduction
@@ -170,7 +170,7 @@ def _remove_preset(home: Home, name: str | None, language: str) -> Any:
 def _import(home: Home, form: TrainForm, told: Any, path: str, language: str) -> Any:
     if path.endswith(".zip"):
         return _import_bundle(home, form, told, Path(path), language)
-    read, failed = attempt(lambda: import_config(home, Path(path).read_text(encoding="utf-8")), language)
+    read, failed = attempt(lambda: import_file(home, Path(path)), language)
     if failed:
         return {told: failed}
     request, report = read

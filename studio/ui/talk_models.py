@@ -56,7 +56,7 @@ def wire_models(
         parts.models.leave(str(request.session_hash))
 
     def add_server(address: str, name: str, key: str, servers: dict[str, Any], spoken: str) -> Any:
-        found, told = attempt(lambda: read_endpoint(address, name, key), spoken)
+        found, told = attempt(lambda: read_endpoint(parts.home, address, name, key), spoken)
         if told:
             return gr.skip(), gr.skip(), told
         label, endpoint = found

@@ -10,6 +10,7 @@ import yaml
 
 from studio.core.options import METHODS, OPTIONS, TEXT_STAGES, OptionSpec
 from studio.core.paddleformers.arguments import find_arguments
+from studio.core.plain_yaml import BadYaml, read_yaml
 from studio.core.request import TrainRequest
 from studio.errors import Problem, RequestRefused
 from studio.texts import say
@@ -201,9 +202,9 @@ def read_request(inputs: Mapping[str, Any], values: Mapping[Any, Any]) -> TrainR
     """What the form asks for. Raises RequestRefused when the extra keys are no YAML mapping."""
     given = {name: values[component] for name, component in inputs.items()}
     try:
-        extra = yaml.safe_load(given["extra"] or "") or {}
-    except yaml.YAMLError as error:
-        raise RequestRefused([Problem("extra", "bad_yaml", {"reason": str(error).splitlines()[0]})]) from error
+        extra = read_yaml(given["extra"] or "") or {}
+    except BadYaml as error:
+        raise RequestRefused([Problem("extra", "bad_yaml", {"reason": str(error)})]) from error
     if not isinstance(extra, dict):
         raise RequestRefused([Problem("extra", "bad_yaml", {"reason": type(extra).__name__})])
     return TrainRequest(

@@ -90,7 +90,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
         show_progress="hidden",
     )
     inputs["model"].change(
-        lambda model, stage: gr.update(choices=list_stages(model or ""), value=stage),
+        lambda model, stage: gr.update(choices=list_stages(home, model or ""), value=stage),
         [inputs["model"], inputs["stage"]],
         inputs["stage"],
         show_progress="hidden",

@@ -4,16 +4,17 @@ import io
 import json
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from studio.actions.access import Access, has_password, list_tokens, make_token, revoke_token, set_password
-from studio.actions.home import allowed_path
 from studio.cli import main
 from studio.core.access import LONGEST_S, Cost
 from studio.errors import StudioError
 from studio.stores.home import Home
+from studio.stores.jail import allowed_path
 
 QUICK = Cost(2, 1, 1)
 
@@ -127,9 +128,10 @@ def test_a_token_ends_when_it_was_said_and_names_are_unique(guarded: Home) -> No
 def test_the_folder_of_the_hashes_is_no_place_for_data(guarded: Home, tmp_path: Path) -> None:
     link = tmp_path / "innocent.json"
     link.symlink_to(guarded.access / "password.json")
+    jailed = replace(guarded, roots=(tmp_path,))
     for path in (guarded.access / "password.json", link):
         with pytest.raises(StudioError, match="outside_roots"):
-            allowed_path(str(path), [tmp_path])
+            allowed_path(jailed, str(path))
 
 
 def test_the_password_is_set_from_a_script_without_being_an_argument(

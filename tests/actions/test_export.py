@@ -131,12 +131,12 @@ def test_a_proof_that_is_not_there_is_not_found(home: Home, name: str) -> None:
 
 
 def test_a_card_is_read_and_kept(home: Home, base: Path) -> None:
-    assert read_card(str(base)) == ""
-    save_card(str(base), "# mine")
-    assert read_card(str(base)) == "# mine\n"
-    assert "at most" in refusal(lambda: save_card(str(base), "x" * 2_000_000))
-    assert read_card(str(base)) == "# mine\n"
-    assert refusal(lambda: save_card(str(home.saves), "x")).startswith(f"{home.saves} is not a model")
+    assert read_card(home, str(base)) == ""
+    save_card(home, str(base), "# mine")
+    assert read_card(home, str(base)) == "# mine\n"
+    assert "at most" in refusal(lambda: save_card(home, str(base), "x" * 2_000_000))
+    assert read_card(home, str(base)) == "# mine\n"
+    assert refusal(lambda: save_card(home, str(home.saves), "x")).startswith(f"{home.saves} is not a model")
 
 
 def test_a_card_has_the_scores_that_the_run_reached(home: Home, base: Path, run: Path) -> None:
