@@ -45,7 +45,7 @@ TRIED: dict[str, Tried] = {
             "new names of datasets, runs, presets, talks, batches, servers",
             "数据集、运行、预设、对话、批量任务、服务的新名称",
         ),
-        ("refused, or a plain name within the home", "被拒绝，或仅作为工作目录内的普通名称"),
+        ("refused, or a plain name within the home", "被拒绝，或仅作为主目录内的普通名称"),
     ),
     "paths.routes": Tried(
         PATHS, ("names in the studio's own routes", "工作台自身路由中的名称"), ("404 or 422", "404 或 422")
@@ -123,7 +123,7 @@ TRIED: dict[str, Tried] = {
     ),
     "secrets.files": Tried(
         ("secrets left behind", "密钥泄漏"),
-        ("a webhook's address and a server's key, in the whole home", "整个工作目录中的 Webhook 地址与服务密钥"),
+        ("a webhook's address and a server's key, in the whole home", "整个主目录中的 Webhook 地址与服务密钥"),
         ("only in their own files, for their owner", "只在各自文件中，且仅所有者可读"),
     ),
 }

@@ -28,7 +28,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="module")
 def port(home: Home) -> Iterator[int]:
     place = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(build_app(home), log_level="critical", proxy_headers=False))
+    server = uvicorn.Server(
+        uvicorn.Config(build_app(home), log_level="critical", proxy_headers=False, timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
     thread.start()
     yield place.getsockname()[1]
