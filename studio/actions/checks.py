@@ -51,7 +51,7 @@ def read_request_model(request: TrainRequest) -> ModelFacts | None:
 
 def _place_problems(home: Home, request: TrainRequest) -> Iterator[Problem]:
     """Paths that lie where the page may not reach; those of further engine keys begin in `saves/`, if anywhere."""
-    places = [("model", request.model), ("adapter", request.adapter)]
+    places = [(field, place) for field, place in (("model", request.model), ("adapter", request.adapter)) if place]
     named = (text for text in _texts(dict(request.extra)) if "/" in text or ".." in text)
     places += [("extra", str(home.saves / text)) for text in named]
     for field, place in places:

@@ -400,5 +400,8 @@ def _claim(home: Home, options: Mapping[str, OptionValue]) -> Claim:
 
 
 def _model_path(home: Home, given: str) -> Path:
-    named = allowed_path(home, home.models / given, "model") if "/" not in given else None
-    return named if named and named.is_dir() else allowed_path(home, given, "model")
+    if "/" in given:
+        return allowed_path(home, given, "model")
+    named = allowed_path(home, home.models / given, "model")
+    # A folder of this name here is meant only where the home has none.
+    return allowed_path(home, given, "model") if not named.is_dir() and Path(given).is_dir() else named

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -369,3 +370,13 @@ def test_engine_keys_become_a_request(home: Home) -> None:
     assert (request.model, request.method) == (str(home.models / "tiny"), "lora")
     assert (request.datasets, request.name) == (("pairs", "plain"), "007")
     assert (request.options["learning_rate"], request.extra) == ("1e-3", {"neftune": True})
+
+
+def test_on_the_page_only_what_is_named_is_a_path(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the studio was started: a field that is empty, or a name of no model, is no folder there."""
+    jailed = replace(home, roots=(home.root.resolve(),))
+    monkeypatch.chdir("/")
+    assert preview_run(jailed, a_request(jailed)).problems == []
+    assert [problem.code for problem in preview_run(jailed, a_request(jailed, model="")).problems] == ["no_model"]
+    lost = request_from_keys(jailed, {"model": "nothing-of-this-name"}, a_request(jailed))
+    assert [problem.code for problem in preview_run(jailed, lost).problems] == ["model_not_found"]

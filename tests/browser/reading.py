@@ -30,8 +30,8 @@ UNFOLD = """() => {
 TOLD = """() => {
   const told = [];
   for (const part of document.querySelectorAll('body *')) {
-    // Code, logs and rows of data are in the language in which they were written.
-    if (part.closest('script, style, pre, code, .cm-editor, .said, [data-testid=user], .bot') || !part.checkVisibility()) continue;
+    // Over Gradio's upload text ours is drawn; code, logs and rows of data are in the language in which they were written.
+    if (part.closest('script, style, pre, code, .cm-editor, .said, [data-testid=upload-text], [data-testid=user], .bot') || !part.checkVisibility()) continue;
     for (const node of part.childNodes) if (node.nodeType === 3) told.push(node.data);
     for (const name of ['aria-label', 'title', 'placeholder', 'alt']) told.push(part.getAttribute(name) || '');
     if (part.matches('input[role=combobox]')) told.push(part.value);
@@ -44,6 +44,7 @@ CUT = """() => [...document.querySelectorAll('button, label, h1, h2, h3, .info-t
 # What is called so in Chinese, too: names, formats, units, and what is typed or in the files of the test.
 CALLED_SO = frozenset((Path(__file__).parent / "latin.txt").read_text(encoding="utf-8").split())
 OF_OPTIONS = {choice for spec in OPTIONS for choice in spec.choices} | {spec.name for spec in OPTIONS}
+PATH = re.compile(r"(?:/[\w.-]+)+")
 LATIN = re.compile(r"[A-Za-z_]{2,}")
 HAN = re.compile(r"[\u4e00-\u9fff]+")
 
@@ -84,4 +85,4 @@ def foreign(page: Page, language: str) -> list[str]:
     told: list[str] = page.evaluate(TOLD)
     if language == "en":
         return [text for text in told if HAN.search(text) and text != "中文"]
-    return [text for text in told if set(LATIN.findall(text)) - known]
+    return [text for text in told if set(LATIN.findall(PATH.sub("", text))) - known]

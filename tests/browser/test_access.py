@@ -1,5 +1,6 @@
 """The page for everybody: by keyboard, by screen reader, on a phone, in high contrast, in either language."""
 
+import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -83,6 +84,8 @@ def test_on_a_phone_everything_fits_can_be_touched_and_is_chinese(page: Page) ->
     page.locator("#page-language").get_by_text("中文").click()
     open_tab(page, "train")
     expect(page.locator("#train-start")).to_have_text("开始训练")
+    # What the server words comes after what the page words itself.
+    expect(page.locator("[data-log]").first).to_contain_text("跟随")
     found: list[str] = []
     for part in walk(page):
         found += [f"{part}: {text}" for text in foreign(page, "zh")]
@@ -102,6 +105,7 @@ def focus(page: Page) -> str:
 def test_the_keyboard_opens_tabs_and_the_list_of_shortcuts_and_takes_no_key_from_who_types(page: Page) -> None:
     open_tab(page, "train")
     expect(page.locator("#train-start")).to_have_text("Start")
+    expect(page.locator("#page-keys")).to_have_attribute("data-keys", re.compile("Keyboard shortcuts"))
     page.locator("[role=tab][data-tab-id=train]").focus()
     page.keyboard.press("ArrowRight")
     assert focus(page) == "history"
@@ -150,7 +154,7 @@ def test_whatever_the_tab_key_reaches_shows_that_it_has_the_focus(page: Page) ->
         reached.append(told[0])
         if not told[1]:
             unseen.append(told[0])
-    assert unseen == []
+    assert unseen == [], reached
     # One stop for all tabs, and then what stands below them in its order.
     order = [
         "page-tabs",
