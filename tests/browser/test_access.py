@@ -152,7 +152,8 @@ def test_whatever_the_tab_key_reaches_shows_that_it_has_the_focus(page: Page) ->
             }"""
         )
         reached.append(told[0])
-        if not told[1]:
+        # Behind the last stop the browser has the focus itself.
+        if not told[1] and told[0] != "BODY":
             unseen.append(told[0])
     assert unseen == [], reached
     # One stop for all tabs, and then what stands below them in its order.
