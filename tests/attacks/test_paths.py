@@ -175,8 +175,11 @@ def test_the_model_the_adapter_and_engine_arguments_of_a_run(jailed: Home, outsi
 
         def start(text: str, change: Any = change, key: str = key) -> Any:
             asked = change(text)
-            if key == "paths.extra" and "/" not in text and ".." not in text:
-                raise StudioError("a name, and no path")
+            is_name = key == "paths.extra" and "/" not in text and ".." not in text
+            # Without an adapter there is nothing to refuse; a folder whose name is a space leads nowhere else.
+            is_none = not text.strip() if key == "paths.adapter" else key == "paths.extra" and text.startswith(" ")
+            if is_name or is_none:
+                raise StudioError("no path")
             return start_run(jailed, asked)
 
         with nothing_changes(outside):
