@@ -23,7 +23,7 @@ from studio.stores.runs import find_run_folders
 
 def find_request_problems(home: Home, request: TrainRequest, model: ModelFacts | None = None) -> list[Problem]:
     """Everything that must hold before this request may start; `model` is its folder, where it was read before."""
-    if outside := list(_place_problems(home, request)):
+    if outside := list(find_place_problems(home, request)):
         return outside
     facts = MachineFacts(
         model_files=model_files(Path(request.model)) if request.model else None,
@@ -49,7 +49,7 @@ def read_request_model(request: TrainRequest) -> ModelFacts | None:
     return read_model(Path(request.model)) if request.model and Path(request.model).is_dir() else None
 
 
-def _place_problems(home: Home, request: TrainRequest) -> Iterator[Problem]:
+def find_place_problems(home: Home, request: TrainRequest) -> Iterator[Problem]:
     """Paths that lie where the page may not reach; those of further engine keys begin in `saves/`, if anywhere."""
     places = [(field, place) for field, place in (("model", request.model), ("adapter", request.adapter)) if place]
     named = (text for text in _texts(dict(request.extra)) if "/" in text or ".." in text)

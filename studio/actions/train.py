@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import yaml
 
-from studio.actions.checks import find_request_problems, read_request_model
+from studio.actions.checks import find_place_problems, find_request_problems, read_request_model
 from studio.actions.environment import run_versions
 from studio.actions.home import DEMO_MODEL
 from studio.actions.notes import find_notes, reduce_memory
@@ -192,6 +192,8 @@ def import_config(home: Home, text: str) -> tuple[TrainRequest, list[ImportedKey
 
 def preview_run(home: Home, request: TrainRequest) -> Preview:
     """The exact command and YAML of a request, and all its problems."""
+    if outside := list(find_place_problems(home, request)):
+        return Preview("", "", "", outside, [], [])
     model = read_request_model(request)
     problems = find_request_problems(home, request, model)
     notes = find_notes(home, request, model)

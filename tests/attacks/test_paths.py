@@ -27,7 +27,7 @@ from studio.actions.presets import save_preset, use_preset
 from studio.actions.proofs import start_proof
 from studio.actions.rows import allowed_data, check_dataset, read_page
 from studio.actions.serving import preview_server
-from studio.actions.train import default_request, import_config, start_run
+from studio.actions.train import default_request, import_config, preview_run, start_run
 from studio.core.conversation import Conversation
 from studio.core.serving import ServeRequest
 from studio.errors import StudioError
@@ -175,15 +175,20 @@ def test_the_model_the_adapter_and_engine_arguments_of_a_run(jailed: Home, outsi
 
         def start(text: str, change: Any = change, key: str = key) -> Any:
             asked = change(text)
-            is_name = key == "paths.extra" and "/" not in text and ".." not in text
-            # Without an adapter there is nothing to refuse; a folder whose name is a space leads nowhere else.
-            is_none = not text.strip() if key == "paths.adapter" else key == "paths.extra" and text.startswith(" ")
-            if is_name or is_none:
+            # Without an adapter there is nothing to refuse.
+            if (key == "paths.extra" and "/" not in text and ".." not in text) or (
+                key == "paths.adapter" and not text
+            ):
                 raise StudioError("no path")
-            return start_run(jailed, asked)
+            # What stands before the start of each run, and starts none for a name that leads nowhere.
+            if problems := preview_run(jailed, asked).problems:
+                raise StudioError(problems[0].code, problems[0].field)
+            return asked
 
         with nothing_changes(outside):
             tried(key, attack(spellings, start))
+            with pytest.raises(StudioError):
+                start_run(jailed, change(str(outside / target)))
     assert not list(jailed.saves.glob("*/*/n"))
 
 
