@@ -42,7 +42,7 @@ def test_bad_input_is_told_at_its_field_and_nothing_starts(page: Page, studio: S
     unfold(page, "More engine arguments (YAML)")
     write(page, "train-extra", "- not\n- a mapping")
     expect(problems).to_contain_text("This is not a YAML mapping")
-    write(page, "train-extra", "output_dir: /etc")
+    write(page, "train-extra", "output_dir: elsewhere")
     expect(problems).to_contain_text("output_dir is set by the studio itself")
     write(page, "train-extra", "")
     page.locator("#train-model input").fill(str(studio.home.data))
@@ -88,17 +88,18 @@ def test_a_broken_file_is_told_and_not_registered(page: Page, studio: Studio, tm
     assert studio.home.registry.read_bytes() == before
 
 
-def test_chat_says_what_is_missing_and_keeps_the_message(page: Page) -> None:
+def test_chat_says_what_is_missing_and_keeps_the_message(page: Page, studio: Studio) -> None:
+    gone = studio.home.models / "gone"
     open_tab(page, "chat")
     expect(page.locator("#chat-model input")).to_have_value("ernie-4.5-demo")
-    page.locator("#chat-model input").fill("/no/such/folder")
+    page.locator("#chat-model input").fill(str(gone))
     page.locator("#chat-model input").press("Enter")
     write(page, "chat-prompt", "Are you there?")
     page.locator("#chat-send").click()
-    expect(page.locator("#chat-failed")).to_contain_text("There is no model, run or folder /no/such/folder.")
+    expect(page.locator("#chat-failed")).to_contain_text(f"There is no model, run or folder {gone}.")
     expect(page.locator("#chat-talk .user.message")).to_have_text("Are you there?")
     page.locator("#chat-load").click()
-    expect(page.locator("#chat-status")).to_contain_text("There is no model, run or folder /no/such/folder.")
+    expect(page.locator("#chat-status")).to_contain_text(f"There is no model, run or folder {gone}.")
 
 
 def test_an_answer_can_be_stopped_while_it_streams(page: Page) -> None:
@@ -168,6 +169,9 @@ def test_the_language_changes_at_once_and_nothing_typed_is_lost(page: Page) -> N
     )
     assert "把文件拖到这里" in page.evaluate(drop)
     # The choice and the form are remembered, and nothing else: conversations are not the browser's to keep.
+    open_tab(page, "train")
+    write(page, "train-learning_rate", "0.0124")
+    page.wait_for_function("'studio-train-form' in localStorage")
     assert sorted(page.evaluate("Object.keys(localStorage)")) == ["studio-language", "studio-train-form"]
     page.reload()
     expect(page.locator("#train-start")).to_have_text("开始训练")
