@@ -192,13 +192,3 @@ def test_visualdl_opens_with_one_click(page: Page, studio: Studio) -> None:
     unfold(page, "Command")
     expect(page.locator("#train-command")).to_contain_text("my-first-run-2")
     expect(page.locator("#train-problems .notice.bad")).to_have_count(0)
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_is_wider_than_a_phone(page: Page, studio: Studio, theme: str) -> None:
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(f"{studio.address}?__theme={theme}")
-    for tab in ("train", "history", "chat", "evaluate", "export", "serve", "dataset"):
-        open_tab(page, tab)
-        page.wait_for_timeout(800)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
