@@ -1,9 +1,11 @@
 """Start the studio: `python app.py [--host H] [--port P] [--home DIR]`; beyond this machine: docs/security.md."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
-from studio.texts import word_error
+from studio.texts import say, word_error
 
 
 def main() -> int:
@@ -29,6 +31,11 @@ def main() -> int:
         "--no-warm-engine",
         action="store_true",
         help="keep no engine in memory (some 500 MB) for runs that start in a moment",
+    )
+    parser.add_argument(
+        "--trust-pickles",
+        action="store_true",
+        help="let the files of a model run code: only where you trust the makers of all models you load",
     )
     beyond = parser.add_argument_group("beyond this machine (with a password: python -m studio password)")
     beyond.add_argument(
@@ -61,9 +68,14 @@ def main() -> int:
     flags = parser.parse_args()
 
     from studio.actions.home import make_demo_model, open_home
+    from studio.core.model_check import TRUST_VARIABLE
     from studio.errors import StudioError
     from studio.ui.server import find_exposure, serve
 
+    if flags.trust_pickles:
+        # For the engines that this process starts.
+        os.environ[TRUST_VARIABLE] = "1"
+        print(say("page.trusts_pickles"), file=sys.stderr)
     try:
         home = open_home(flags.home)
         exposure = find_exposure(

@@ -12,8 +12,7 @@ import psutil
 
 from studio.core.endpoint import AnswerFacts, AnswerPiece, Endpoint, Sampling
 from studio.core.estimates import FLOAT_BYTES, PROCESS_BYTES
-from studio.core.model_check import model_problems
-from studio.core.problems import MODEL_FILES, WEIGHT_FILES
+from studio.core.model_check import folder_problems, model_problems
 from studio.errors import NotFound, RequestRefused, StudioError
 from studio.jobs.chat import ModelServer
 from studio.jobs.endpoint import Line, stream_answer
@@ -256,11 +255,8 @@ def resolve_model(home: Home, model: str, adapters: Sequence[str]) -> tuple[str,
     if is_training_state(folder):
         return str(folder), found
     if not is_model(folder):
-        names = model_files(folder) or frozenset()
-        missing = [name for name in MODEL_FILES if name not in names]
-        if not names.intersection(WEIGHT_FILES):
-            missing.append(WEIGHT_FILES[0])
-        raise StudioError("not_a_model", "model", given=str(folder), missing=", ".join(missing))
+        wrong = folder_problems(str(folder), model_files(folder) or frozenset())
+        raise StudioError(wrong[0].code, "model", **wrong[0].values)
     if problems := list(model_problems(str(folder), read_model(folder))):
         raise RequestRefused(problems)
     return str(folder), found

@@ -4,11 +4,19 @@ PaddleFormers 1.2.0 does not ask: it takes weights of other shapes without a wor
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from studio.errors import Problem
+
+# What a model folder must hold for the engine to load it.
+MODEL_FILES = ("config.json", "tokenizer_config.json")
+WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
+# Of Paddle and of PyTorch; both run what they name when they are read.
+PICKLED = (".pdparams", ".bin", ".pt", ".pth", ".pkl")
+# Who starts the studio with `--trust-pickles` has the engine read pickles that name more than data.
+TRUST_VARIABLE = "STUDIO_TRUST_PICKLES"
 
 LAYER = re.compile(r"\blayers\.(\d+)\.")
 EMBEDDING = "embed_tokens.weight"
@@ -28,6 +36,16 @@ class ModelFacts:
     shapes: Mapping[str, tuple[int, ...]]
 
 
+def folder_problems(folder: str, names: Collection[str]) -> list[Problem]:
+    """Why a folder of files with these names is none that loads as a model; nothing of their contents."""
+    missing = [name for name in MODEL_FILES if name not in names]
+    if not set(WEIGHT_FILES).intersection(names):
+        if "config.json" in names and (pickled := sorted(name for name in names if name.endswith(PICKLED))):
+            return [Problem("model", "weights_pickled", {"given": folder, "names": ", ".join(pickled)})]
+        missing.append(WEIGHT_FILES[0])
+    return [Problem("model", "not_a_model", {"given": folder, "missing": ", ".join(missing)})] if missing else []
+
+
 def model_problems(folder: str, facts: ModelFacts) -> Iterator[Problem]:
     """Everything by which a model folder cannot be what its config says."""
     if facts.config is None:
@@ -35,7 +53,10 @@ def model_problems(folder: str, facts: ModelFacts) -> Iterator[Problem]:
     if facts.missing:
         yield Problem("model", "not_a_model", {"given": folder, "missing": ", ".join(facts.missing)})
     for name in facts.damaged:
-        yield Problem("model", "weights_cut", {"given": f"{folder}/{name}"})
+        if name.endswith(PICKLED):
+            yield Problem("model", "weights_pickled", {"given": folder, "names": name})
+        else:
+            yield Problem("model", "weights_cut", {"given": f"{folder}/{name}"})
     if facts.config is None or facts.missing or facts.damaged:
         return
     for key, found in _sizes(facts.shapes).items():

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from studio.core.devices import device_problems
-from studio.core.model_check import ModelFacts, model_problems, sees
+from studio.core.model_check import ModelFacts, folder_problems, model_problems, sees
 from studio.core.options import (
     METHODS,
     OPTIONS,
@@ -25,9 +25,6 @@ from studio.core.request import TrainRequest
 from studio.errors import Problem
 
 RUN_NAME = re.compile(r"\w[\w.\-]{0,99}")
-# What a model folder must hold for the engine to load it.
-MODEL_FILES = ("config.json", "tokenizer_config.json")
-WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +80,8 @@ def _model_problems(request: TrainRequest, facts: MachineFacts) -> list[Problem]
         return [Problem("model", "no_model")]
     if facts.model_files is None:
         return [Problem("model", "model_not_found", {"given": request.model})]
-    missing = [name for name in MODEL_FILES if name not in facts.model_files]
-    if not facts.model_files.intersection(WEIGHT_FILES):
-        missing.append(WEIGHT_FILES[0])
-    if missing:
-        return [Problem("model", "not_a_model", {"given": request.model, "missing": ", ".join(missing)})]
+    if wrong := folder_problems(request.model, facts.model_files):
+        return wrong
     return list(model_problems(request.model, facts.model)) if facts.model else []
 
 

@@ -283,6 +283,16 @@ def shared_folder() -> None:
         os.environ["PADDLE_LOCAL_SIZE"] = os.environ["PADDLE_TRAINERS_NUM"]
 
 
+def only_data() -> None:
+    """A model folder with a file `x.metadata` runs whatever that file names, as it is a pickle.
+
+    So does every other file that `paddle.load` reads. PaddleFormers 1.2.0, paddlepaddle 3.3.1.
+    """
+    from studio.engine import pickles
+
+    pickles.only_data()
+
+
 def _remove_outdated(index: Path) -> None:
     weights = [path.stat().st_mtime_ns for path in index.parent.glob("*.safetensors")]
     if index.exists() and weights and index.stat().st_mtime_ns < max(weights):
@@ -305,6 +315,7 @@ FIXES: tuple[Callable[[], None], ...] = (
     step_variable,
     openmp_variable,
     shared_folder,
+    only_data,
 )
 
 _applied: set[str] = set()

@@ -8,6 +8,7 @@ from typing import Any
 
 from studio.core.runs import RESUMABLE_CHECKPOINT
 from studio.engine.generation import LoadedModel
+from studio.engine.pickles import RefusedPickle
 from studio.errors import StudioError
 
 WEIGHTS_FORMAT = "flex_checkpoint"
@@ -110,6 +111,8 @@ class AdaptedModel(LoadedModel):
                 _set_factors(layer, layer.lora_A, layer.lora_B)
         except StudioError:
             raise
+        except RefusedPickle as error:
+            raise StudioError("pickle_refused", "adapters", given=error.named) from error
         except Exception as error:
             raise StudioError("broken_weights", "adapters", path=str(folder), reason=_short(error)) from error
         finally:
@@ -149,6 +152,8 @@ def load_model(folder: Path, adapters: Sequence[Path] = ()) -> AdaptedModel:
         if state:
             _read_state(model, folder)
         tokenizer = AutoTokenizer.from_pretrained(str(source))
+    except RefusedPickle as error:
+        raise StudioError("pickle_refused", "model", given=error.named) from error
     except Exception as error:
         raise _refusal(folder, source, error) from error
     model.eval()

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from studio.core.model_check import ModelFacts
-from studio.core.problems import WEIGHT_FILES
+from studio.core.model_check import WEIGHT_FILES, ModelFacts
 from studio.core.runs import RESUMABLE_CHECKPOINT
 from studio.errors import StudioError
 from studio.stores.home import Home

@@ -18,6 +18,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "part.empty": ("Empty value", "空"),
     "part.remove": ("Remove", "移除"),
     "page.running": ("The studio is at {address}", "工作台地址：{address}"),
+    "page.trusts_pickles": (
+        "The pickles of every model are trusted: a model's files can run any code, as you, on this machine.",
+        "已信任所有模型的 pickle 文件：模型文件可以以你的身份在本机执行任意代码。",
+    ),
     "page.internal": (
         "Something unexpected went wrong. The studio's log has it under {id}.",
         "发生了意外错误，详情见日志编号 {id}。",

@@ -12,6 +12,8 @@ STUDIO = Path(__file__).parents[2] / "studio"
 STARTERS = {"Popen", "run", "call", "check_call", "check_output"}
 SHELLS = {"system", "popen", "getoutput", "getstatusoutput"}
 # What runs a program that stands in data.
+# It exists to let pickles run nothing.
+ONLY_DATA = STUDIO / "engine" / "pickles.py"
 LOADERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "torch"}
 HOSTILE = (
     "--host=0.0.0.0", "-x", "--", "a b", "a\nb", "a;id", "$(id)", "`id`", "a|id", "a&&id", "'", '"', "\\", "a=b", "*",
@@ -51,7 +53,7 @@ def test_nothing_that_was_given_is_run_as_a_program(tried: Note) -> None:
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
-            assert not {name.partition(".")[0] for name in names} & LOADERS, path
+            assert path == ONLY_DATA or not {name.partition(".")[0] for name in names} & LOADERS, path
             if isinstance(node, ast.Call):
                 seen += 1
                 assert not (isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec", "compile")), path

@@ -116,6 +116,11 @@ TRIED: dict[str, Tried] = {
         ("every call in the studio's own source", "工作台源码中的每个调用"),
         ("no pickle, no `eval`, no remote code", "无 pickle、`eval` 与远程代码"),
     ),
+    "processes.pickles": Tried(
+        PROCESSES,
+        ("pickles among a model's files that name programs", "模型文件中引用程序的 pickle"),
+        ("refused before anything ran", "在执行任何内容之前拒绝"),
+    ),
     "processes.copied": Tried(
         PROCESSES,
         ("names in commands and snippets to copy", "可复制命令与代码片段中的名称"),

@@ -40,6 +40,7 @@ CAUSES: Mapping[str, tuple[str, str]] = {
     "random_without_steps": ("random_needs_steps", "steps"),
     "no_such_module": ("no_such_module", "c_attn"),
     "adapter_missing": ("adapter_gone", "/nowhere/adapter"),
+    "pickle_with_code": ("pickle_refused", "posix.system"),
     "no_gpu": ("gpu_build_missing", "requirements-gpu.txt"),
     "attention_needs_gpu": ("attention_needs_gpu", "attention"),
     "kernel_missing": ("kernel_missing", "fused_rms_norm_ext"),

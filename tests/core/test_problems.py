@@ -42,6 +42,15 @@ def test_a_folder_that_is_no_model_is_named_with_what_it_lacks() -> None:
     assert found == [Problem("model", "not_a_model", values)]
 
 
+def test_weights_that_could_run_code_are_called_so() -> None:
+    names = frozenset({"config.json", "tokenizer_config.json", "model_state.pdparams", "pytorch_model.bin"})
+    values = {"given": "/models/tiny", "names": "model_state.pdparams, pytorch_model.bin"}
+    found = find_problems(a_request(), facts(model_files=names))
+    assert found == [Problem("model", "weights_pickled", values)]
+    # Beside safetensors the engine reads none of them.
+    assert find_problems(a_request(), facts(model_files=names | {"model.safetensors"})) == []
+
+
 def test_a_missing_folder_is_not_called_an_empty_model() -> None:
     assert [p.code for p in find_problems(a_request(), facts(model_files=None))] == ["model_not_found"]
 

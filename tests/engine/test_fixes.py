@@ -1,26 +1,31 @@
 """Every fix: the engine without it fails as its docstring says, and with it works."""
 
+import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from studio.actions.chat import ChatModels
 from studio.actions.curves import read_curves
 from studio.actions.datasets import add_dataset
 from studio.actions.export import ExportView, start_export, wait_export
 from studio.actions.runs import RunView, find_run, read_log
 from studio.actions.train import free_name, prepare_run, preview_run, request_from_keys
+from studio.errors import StudioError
 from studio.jobs.launch import free_port
 from studio.stores.home import Home
 from studio.stores.models import is_model
 from tests.conftest import write_jsonl
 from tests.engine.conftest import SHORT, Train, fed_rows, in_engine
+from tests.engine.test_chat_server import say_all
 
 pytestmark = pytest.mark.slow
 SKIP = "STUDIO_SKIP_FIXES"
@@ -330,3 +335,44 @@ def test_openmp_variable(skip: Skip) -> None:
     assert any("KMP" in name for name in in_engine(WORK_AFTER_FIXES))
     skip("")
     assert in_engine(WORK_AFTER_FIXES) == []
+
+
+class Intruder:
+    """A pickle that writes a file where whoever loads it lets it."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return os.system, (f"echo ran >> '{self.mark}'",)
+
+
+def test_only_data(engine_home: Home, train: Train, fresh_model: Path, tmp_path: Path, skip: Skip) -> None:
+    mark = tmp_path / "ran"
+    (fresh_model / "weights.metadata").write_bytes(pickle.dumps(Intruder(mark)))
+    skip("only_data")
+    told(engine_home, train(model=str(fresh_model)))
+    assert mark.exists()
+    mark.unlink()
+    skip("")
+    view = train(model=str(fresh_model))
+    assert "RefusedPickle" in told(engine_home, view)
+    assert view.cause is not None
+    assert view.cause.code == "pickle_refused"
+    with pytest.raises(StudioError, match="pickle"):
+        ChatModels().load(engine_home, str(fresh_model))
+    assert not mark.exists()
+
+
+def test_a_models_own_code_never_runs(engine_home: Home, train: Train, fresh_model: Path, tmp_path: Path) -> None:
+    """Nothing is mended here: the engine takes the classes that it knows, and does not ask."""
+    mark = tmp_path / "ran"
+    (fresh_model / "own.py").write_text(f"open({str(mark)!r}, 'w')\n")
+    for name, named in (("config.json", "AutoModelForCausalLM"), ("tokenizer_config.json", "AutoTokenizer")):
+        path = fresh_model / name
+        own = {"auto_map": {named: "own.Own", "AutoConfig": "own.Own"}}
+        path.write_text(json.dumps(json.loads(path.read_text()) | own))
+    assert losses(engine_home, train(model=str(fresh_model)))
+    with closing(ChatModels()) as models:
+        assert say_all(models.load(engine_home, str(fresh_model)), 3)
+    assert not mark.exists()

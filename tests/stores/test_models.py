@@ -79,6 +79,10 @@ def test_an_index_of_any_shape_is_read(model: Path) -> None:
     index = model / "model.safetensors.index.json"
     index.write_text('{"weight_map": {"a": 1}}')
     assert told(model) == [("not_a_model", "1")]
+    # A pickle, which no safetensors file could be.
+    (model / "weights.bin").write_bytes(b"cos\nsystem\n.")
+    index.write_text('{"weight_map": {"a": "weights.bin"}}')
+    assert told(model) == [("weights_pickled", "")]
     # What is no index names no file, and those that are there are read.
     for text in ('{"weight_map": ["a"]}', "[]", "[" * 100_000):
         index.write_text(text)

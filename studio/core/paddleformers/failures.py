@@ -70,6 +70,8 @@ SIGNATURES: tuple[Signature, ...] = (
     ),
     _said("architecture_unknown", r"has model type `(?P<given>.+?)` but Transformers does not recognize"),
     _said("needs_paddlefleet", r"(?:No module named '|)(?P<given>paddlefleet\w*)(?:' |'\n|'$| is required)"),
+    # Our own fix lets pickles hold data only.
+    _said("pickle_refused", r"RefusedPickle: refused_pickle: it names (?P<given>\S+),"),
     _said("module_missing", r"(?:ModuleNotFoundError|ImportError): (?P<reason>.+)"),
     _said("tokenizer_missing", r"AttributeError: '\w+' object has no attribute 'tokenizer_class'"),
     _said("tokenizer_too_large", r"received ids\[i\]:(?P<given>\d+) >= row_number:(?P<known>\d+)"),
