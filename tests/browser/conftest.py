@@ -90,8 +90,10 @@ def running(studio: Studio) -> Iterator[Studio]:
 
 
 @pytest.fixture
-def studio(tmp_path: Path, furnished: Path) -> Iterator[Studio]:
-    with running(Studio(Home(Path(shutil.copytree(furnished, tmp_path / "home"))))) as studio:
+def studio(tmp_path: Path, furnished: Path, request: pytest.FixtureRequest) -> Iterator[Studio]:
+    """Without a warm engine, whose imports take the processor from a page, unless the module says `TRAINS_OFTEN`."""
+    flags = () if getattr(request.module, "TRAINS_OFTEN", False) else ("--no-warm-engine",)
+    with running(Studio(Home(Path(shutil.copytree(furnished, tmp_path / "home"))), flags=flags)) as studio:
         yield studio
 
 

@@ -46,6 +46,7 @@ CALLED_SO = frozenset((Path(__file__).parent / "latin.txt").read_text(encoding="
 OF_OPTIONS = {choice for spec in OPTIONS for choice in spec.choices} | {spec.name for spec in OPTIONS}
 PATH = re.compile(r"(?:/[\w.-]+)+")
 LATIN = re.compile(r"[A-Za-z_]{2,}")
+SETTLING_TRIES = 50
 HAN = re.compile(r"[\u4e00-\u9fff]+")
 
 
@@ -80,7 +81,15 @@ def findings(page: Page, *rules: str) -> list[str]:
 
 
 def foreign(page: Page, language: str) -> list[str]:
-    """What the page tells in the other language."""
+    """What the page still tells in the other language when what the server words has had its time."""
+    for _ in range(SETTLING_TRIES):
+        if not (found := _foreign(page, language)):
+            break
+        page.wait_for_timeout(200)
+    return found
+
+
+def _foreign(page: Page, language: str) -> list[str]:
     known = CALLED_SO | OF_OPTIONS | set(METHODS) | set(STAGES)
     told: list[str] = page.evaluate(TOLD)
     if language == "en":

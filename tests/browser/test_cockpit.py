@@ -10,6 +10,7 @@ from tests.browser.conftest import Studio
 from tests.browser.page_parts import LONG_MS, card_of, unfold, value, wait_for_points, write
 
 pytestmark = pytest.mark.browser
+TRAINS_OFTEN = True
 
 
 def test_another_tools_settings_fill_the_form_and_each_key_is_told(page: Page, tmp_path: Path) -> None:

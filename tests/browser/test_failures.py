@@ -13,6 +13,7 @@ from tests.browser.conftest import Studio
 from tests.browser.page_parts import LONG_MS, card_of, pick, unfold, wait_for_points, write
 
 pytestmark = pytest.mark.browser
+TRAINS_OFTEN = True
 
 
 def start(page: Page, name: str, extra: str = "") -> None:

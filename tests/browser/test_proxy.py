@@ -20,6 +20,7 @@ from starlette.routing import Route
 from studio.actions.access import set_password
 from studio.jobs.launch import free_port
 from studio.stores.home import Home
+from studio.texts import say
 from tests.browser.conftest import Studio
 from tests.browser.page_parts import open_tab, unfold, write
 from tests.docs.test_deployment import set_headers
@@ -133,7 +134,7 @@ def test_the_page_works_under_a_sub_path(proxied: tuple[str, str], browser: Brow
     expect(page.locator("#train-yaml")).to_contain_text("learning_rate: 0.002")
     # Our own routes and scripts: the list of runs.
     open_tab(page, "history")
-    expect(page.get_by_text("No run yet; the Train tab starts one.")).to_be_visible()
+    expect(page.get_by_text(say("empty.runs", "en"))).to_be_visible()
     assert page.evaluate("typeof Plotly.react") == "function"
     # An upload.
     open_tab(page, "dataset")

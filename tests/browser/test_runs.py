@@ -22,6 +22,7 @@ from tests.browser.page_parts import (
 )
 
 pytestmark = pytest.mark.browser
+TRAINS_OFTEN = True
 
 
 def train(page: Page, name: str, rate: str, steps: int) -> None:
