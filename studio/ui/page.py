@@ -86,6 +86,7 @@ def build_page(parts: StudioParts) -> gr.Blocks:
         language.input(None, language, None, js=KEEP_LANGUAGE)
         page.load(None, None, language, js=READ_LANGUAGE).then(**switch)
     _part_deferred(page)
+    _show_no_progress(page, header)
     return page
 
 
@@ -100,6 +101,17 @@ def _part_deferred(page: gr.Blocks) -> None:
     for listener in deferred:
         if any(listeners[event] > 1 for event in listener.targets):
             listener.trigger_mode = "multiple"
+
+
+def _show_no_progress(page: gr.Blocks, first: gr.HTML) -> None:
+    """Let listeners that show no progress say theirs to the first component alone.
+
+    Gradio 6.31 keeps the state of every output that a listener ever had, and at each event tells all of them again,
+    looking for each through the whole page: a third of a second's work for a click once some tabs were open.
+    """
+    for listener in page.fns.values():
+        if listener.show_progress == "hidden":
+            listener.show_progress_on = [first]
 
 
 def _header(language: str) -> str:
