@@ -8,7 +8,7 @@ from pathlib import Path
 from studio.actions.checks import find_request_problems
 from studio.actions.history import list_summaries, note_run
 from studio.actions.notes import count_steps
-from studio.actions.train import request_from_keys, start_run
+from studio.actions.train import request_from_keys, start_run, with_model_path
 from studio.core.options import OPTIONS_BY_NAME
 from studio.core.request import TrainRequest
 from studio.core.runs import RunView
@@ -36,6 +36,7 @@ def plan_sweep(
 
     Raises RequestRefused with the problems of all runs, each named, so that none starts when one cannot.
     """
+    request = with_model_path(home, request)
     read = read_axes(axes)
     combinations = grid(read) if count is None else sample(read, count, seed)
     requests = [

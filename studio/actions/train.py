@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -166,6 +167,13 @@ def request_from_keys(home: Home, config: Mapping[str, Any], begin: TrainRequest
     return replace(request, options=options, extra=extra, **fields)
 
 
+def with_model_path(home: Home, request: TrainRequest) -> TrainRequest:
+    """The request with the whole path of its model; one out of reach stays, and is told with the rest."""
+    with suppress(StudioError):
+        return replace(request, model=str(_model_path(home, request.model))) if request.model else request
+    return request
+
+
 def import_file(home: Home, path: Path) -> tuple[TrainRequest, list[ImportedKey]]:
     """The same from a file. Raises StudioError."""
     try:
@@ -192,6 +200,7 @@ def import_config(home: Home, text: str) -> tuple[TrainRequest, list[ImportedKey
 
 def preview_run(home: Home, request: TrainRequest) -> Preview:
     """The exact command and YAML of a request, and all its problems."""
+    request = with_model_path(home, request)
     if outside := list(find_place_problems(home, request)):
         return Preview("", "", "", outside, [], [])
     model = read_request_model(request)
@@ -277,6 +286,7 @@ def _comparing(home: Home, request: TrainRequest, plan: _Plan) -> list[Step]:
 
 
 def _prepare(home: Home, request: TrainRequest) -> _Plan:
+    request = with_model_path(home, request)
     problems = find_request_problems(home, request)
     if problems:
         raise RequestRefused(problems)

@@ -40,11 +40,18 @@ class Line:
             self.is_cut = True
             self._shut()
 
-    def attach(self, stream: Any) -> None:
-        """Take the connection of a response. Closing it is not enough: who reads would go on waiting."""
-        network = stream.response.extensions.get("network_stream")
+    def follow(self, request: Any) -> None:
+        """Take the connection of a request as soon as it is made: a server may be silent before it answers at all.
+
+        Closing it is not enough, as who reads would go on waiting.
+        """
+        request.extensions["trace"] = self._trace
+
+    def _trace(self, event: str, told: Mapping[str, Any]) -> None:
+        if event not in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            return
         with self._lock:
-            self._socket = network.get_extra_info("socket") if network else None
+            self._socket = told["return_value"].get_extra_info("socket")
             if self.is_cut:
                 self._shut()
 
@@ -97,7 +104,10 @@ def _stream(
             max_retries=0,
             timeout=timeout,
             http_client=openai.DefaultHttpxClient(
-                transport=checked_transport(endpoint.reach, _trust()), trust_env=False, timeout=timeout
+                transport=checked_transport(endpoint.reach, _trust()),
+                trust_env=False,
+                timeout=timeout,
+                event_hooks={"request": [line.follow]},
             ),
         ) as client:
             model = endpoint.model or _first_model(client)
@@ -110,7 +120,6 @@ def _stream(
             # The client types what a server should send; this takes apart what one did send.
             with cast("Any", client.chat.completions.create(**arguments)) as stream:
                 answering = True
-                line.attach(stream)
                 content_type = str(stream.response.headers.get("content-type", ""))
                 event: Any
                 for event in stream:

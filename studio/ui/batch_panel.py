@@ -20,7 +20,6 @@ NO_TABS: Sequence[gr.Tab] = ()
 def build_batch_panel(
     parts: "StudioParts",
     words: Words,
-    page: gr.Blocks,
     language: gr.Radio,
     tabs: Sequence[gr.Tab] = NO_TABS,
 ) -> None:
@@ -36,7 +35,7 @@ def build_batch_panel(
             listed = build_batch_list(words, KIND)
 
     asked = {*fields.values(), language}
-    opened = [page.load, *(tab.select for tab in tabs)]
+    opened = [tab.select for tab in tabs]
     gr.on(
         opened,
         lambda dataset, models: field_choices(home, dataset, models),
@@ -55,7 +54,7 @@ def build_batch_panel(
     }
     # A paste is a change and no input.
     looked_at = ("dataset", "pasted", "template", "context_template", "system", "first")
-    gr.on([page.load, language.change, *(fields[name].change for name in looked_at)], **look)
+    gr.on([*opened, language.change, *(fields[name].change for name in looked_at)], **look)
     start.click(
         lambda values: _start(parts, fields, values, values[language]),
         asked,

@@ -22,4 +22,4 @@ def build_chat_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language
         with words.on(gr.Tab(say("arena.tab"), id="arena"), label="arena.tab") as arena:
             build_arena_panel(parts, words, language, outside, arena)
         with words.on(gr.Tab(say("batch.tab"), id="batch"), label="batch.tab") as batch:
-            build_batch_panel(parts, words, page, language, tabs=[tab, batch])
+            build_batch_panel(parts, words, language, tabs=[tab, batch])

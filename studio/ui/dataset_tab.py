@@ -54,7 +54,7 @@ def find_place(how: str, last: Place, dataset: str | None, search: str, faulty: 
     return replace(last, page=max(1, last.page + {BACK: -1, FORWARD: 1}.get(how, 0)))
 
 
-def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
+def build_dataset_tab(parts: "StudioParts", words: Words, language: gr.Radio) -> None:
     """Build the tab and wire it."""
     home = parts.home
 
@@ -164,9 +164,9 @@ def build_dataset_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langu
         }
 
     shown = {"fn": show_table, "inputs": language, "outputs": table, "show_progress": "hidden"}
-    gr.on([page.load, tab.select, language.change], **shown)
-    gr.on([page.load, tab.select], kept_choices, picked, picked, show_progress="hidden")
-    gr.on([page.load, tab.select], lambda kept: _models(parts, kept), model, model, show_progress="hidden")
+    gr.on([tab.select, language.change], **shown)
+    tab.select(kept_choices, picked, picked, show_progress="hidden")
+    tab.select(lambda kept: _models(parts, kept), model, model, show_progress="hidden")
     gr.on(
         [picked.change, view.input, model.input, max_seq_len.submit, max_seq_len.blur, language.change],
         **going(STAY),

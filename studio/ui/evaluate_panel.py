@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 KIND = "evaluation"
 
 
-def build_evaluate_panel(
-    parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio, tabs: Sequence[gr.Tab]
-) -> None:
+def build_evaluate_panel(parts: "StudioParts", words: Words, language: gr.Radio, tabs: Sequence[gr.Tab]) -> None:
     """Build the panel and wire it; its lists are read again when one of the `tabs` around it is opened."""
     with gr.Row():
         with gr.Column(scale=4, min_width=300):
@@ -33,7 +31,7 @@ def build_evaluate_panel(
         with gr.Column(scale=7, min_width=320, elem_classes="side"):
             listed = build_batch_list(words, KIND)
 
-    opened = [page.load, *(tab.select for tab in tabs)]
+    opened = [tab.select for tab in tabs]
     gr.on(
         opened,
         lambda dataset, models: field_choices(parts.home, dataset, models, texts=True),

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from studio.ui.page import StudioParts
 
 
-def build_evaluate_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
+def build_evaluate_tab(parts: "StudioParts", words: Words, language: gr.Radio) -> None:
     """Build the tab and wire it."""
     with (
         words.on(gr.Tab(say("evaluate.tab"), id="evaluate"), label="evaluate.tab") as tab,
         gr.Tabs(elem_id="evaluate-parts"),
     ):
         with words.on(gr.Tab(say("evaluate.scores"), id="scores"), label="evaluate.scores") as scores:
-            build_evaluate_panel(parts, words, page, language, [tab, scores])
+            build_evaluate_panel(parts, words, language, [tab, scores])
         with words.on(gr.Tab(say("probes.tab"), id="probes"), label="probes.tab") as probes:
-            build_probes_panel(parts, words, page, language, [tab, probes])
+            build_probes_panel(parts, words, language, [tab, probes])

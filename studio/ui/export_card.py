@@ -39,7 +39,7 @@ def show_hand_on(home: Home, kind: str, model: str, language: str) -> dict[str, 
 
 
 def _export_card(view: ExportView, language: str) -> str:
-    facts = {**_numbers(view.report, language), **_times(view.seconds, language)} if view.report else {}
+    facts = {**_numbers(view.report), **_times(view.seconds, language)} if view.report else {}
     link = f"studio/export/report.json?run={quote(view.run)}&name={quote(view.name)}"
     cause = copied_notice(word_problem(view.cause, language), "bad", language) if view.cause else ""
     if view.is_there:
@@ -58,7 +58,7 @@ def _export_card(view: ExportView, language: str) -> str:
 def _proof_card(view: ProofView, language: str) -> str:
     facts: dict[str, str] = {}
     if view.report:
-        facts = {**_numbers(view.report, language), **_times(view.report.get("seconds", {}), language)}
+        facts = {**_numbers(view.report), **_times(view.report.get("seconds", {}), language)}
     link = f"studio/proof/report.json?name={quote(view.name)}"
     failed = notice(word_error(view.failed, language), "bad") if view.failed else ""
     head = _head(view.merged, view.state, view.phase if view.is_active else "", language)
@@ -100,7 +100,7 @@ def _head(name: str, state: str, phase: str, language: str) -> str:
     )
 
 
-def _numbers(report: Mapping[str, Any], language: str) -> dict[str, str]:
+def _numbers(report: Mapping[str, Any]) -> dict[str, str]:
     def number(key: str, form: str) -> str:
         value = report.get(key)
         return "–" if value is None else format(value, form)

@@ -25,7 +25,7 @@ FINAL = "final"
 PRECISION_CHOICES = [(f"export.precision.{name}", name) for name in PRECISIONS]
 
 
-def build_export_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
+def build_export_tab(parts: "StudioParts", words: Words, language: gr.Radio) -> None:
     """Build the tab and wire it."""
     home = parts.home
     with words.on(gr.Tab(say("export.tab"), id="export"), label="export.tab") as tab, gr.Row():
@@ -36,16 +36,16 @@ def build_export_tab(parts: "StudioParts", words: Words, page: gr.Blocks, langua
                 start = words.button("export.start", "export-start", variant="primary")
                 cancel = words.button("export.cancel", "export-cancel")
             told = gr.HTML(elem_classes="plain", elem_id="export-told")
-            build_prove_panel(parts, words, page, language, tab)
+            build_prove_panel(parts, words, language, tab)
         with gr.Column(scale=6, min_width=320):
             current = gr.HTML(run_marker(None, "en"), elem_classes="plain marker", elem_id="export-current-run")
             gr.HTML(card_box("export"), elem_classes="plain", elem_id="export-result")
             started = gr.State("")
-            build_hand_on(parts, words, page, language, tab, run, started)
+            build_hand_on(parts, words, language, tab, run, started)
             log = gr.HTML(export_log("en"), elem_classes="plain", elem_id="export-log")
 
-    gr.on([page.load, tab.select], lambda picked: _runs(parts, picked), run, run, show_progress="hidden")
-    gr.on([page.load, tab.select], lambda chosen: _adapters(parts, chosen), more, more, show_progress="hidden")
+    tab.select(lambda picked: _runs(parts, picked), run, run, show_progress="hidden")
+    tab.select(lambda chosen: _adapters(parts, chosen), more, more, show_progress="hidden")
     run.change(_offered_name, run, to, show_progress="hidden")
     gr.on(
         [run.change, language.change],

@@ -22,7 +22,7 @@ VISIBILITIES = [("push.private", "private"), ("push.public", "public")]
 
 
 def build_hand_on(
-    parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio, tab: gr.Tab, run: Any, started: Any
+    parts: "StudioParts", words: Words, language: gr.Radio, tab: gr.Tab, run: Any, started: Any
 ) -> None:
     """Build the panels of a merged model and wire them.
 
@@ -37,7 +37,7 @@ def build_hand_on(
     arrived = gr.Button("", elem_id="export-arrived", elem_classes="marker")
     marker = gr.HTML(run_marker("", "en"), elem_classes="plain marker", elem_id="export-current-model")
     gr.on(
-        [page.load, tab.select, model.focus],
+        [tab.select, model.focus],
         lambda picked: _models(parts, picked),
         model,
         model,

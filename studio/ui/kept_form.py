@@ -4,7 +4,6 @@ import html
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,7 +12,9 @@ from studio.actions.datasets import list_datasets
 from studio.actions.models import list_adapters, list_models
 from studio.actions.train import default_request, free_name
 from studio.core.kept_form import leave_out, read_kept
+from studio.errors import StudioError
 from studio.stores.home import Home
+from studio.stores.models import model_path
 from studio.texts import say
 from studio.ui.train_form import TrainForm, fill_form, form_values
 from studio.ui.words import Words, attempt, notice
@@ -45,6 +46,7 @@ def wire_kept(home: Home, page: gr.Blocks, tab: Any, parts: KeptParts, form: Tra
     values = form_values(request, request.name)
     # In the order in which the script is given them.
     defaults = {name: values[name] for name in inputs}
+    script = json.dumps(defaults, ensure_ascii=False)
     chosen = [inputs[name] for name in CHOSEN]
     tab.select(lambda *picked: _choices(home, *picked), chosen, chosen, show_progress="hidden")
     page.load(
@@ -53,8 +55,13 @@ def wire_kept(home: Home, page: gr.Blocks, tab: Any, parts: KeptParts, form: Tra
         [*inputs.values(), parts.told],
         js="(kept, spoken, ...rest) => [window.studio.keptForm(), window.studio.language(), ...rest]",
         show_progress="hidden",
-    ).then(None, None, None, js="() => window.studio.openedForm()").then(**form.preview)
-    script = json.dumps(defaults, ensure_ascii=False)
+    ).then(
+        # What was edited meanwhile stands, though the answer says otherwise.
+        None,
+        [*inputs.values()],
+        [*inputs.values()],
+        js=f"(...values) => window.studio.openedForm({script}, values)",
+    ).then(**form.preview)
     gr.on(
         [field.change for field in inputs.values()],
         None,
@@ -83,7 +90,7 @@ def _open(
     """What changes in the form: a late answer must not undo what was typed meanwhile."""
     kept = read_kept(text, defaults)
     found, failed = attempt(lambda: list_datasets(home), language)
-    folders = [path for path in (kept.get("model"), kept.get("adapter")) if path and Path(path).is_dir()]
+    folders = [given for given in (kept.get("model"), kept.get("adapter")) if given and _is_there(home, given)]
     kept, gone = leave_out(kept, folders, [] if failed else [dataset.name for dataset in found])
     free = free_name(home, kept.pop("name", name))
     told = f'<p class="line">{html.escape(say("kept.back", language))}</p>' if kept else ""
@@ -94,6 +101,14 @@ def _open(
     values = {form.inputs[field]: value for field, value in kept.items() if field not in CHOSEN}
     named = {} if free == name else {form.inputs["name"]: free}
     return {**values, **updates, **named, parts.told: told}
+
+
+def _is_there(home: Home, given: str) -> bool:
+    try:
+        return model_path(home, given).is_dir()
+    except StudioError:
+        # What may not be reached is told with all else that is wrong with the form.
+        return True
 
 
 def _choices(home: Home, model: str | None, adapter: str, chosen: list[str] | None, held_out: str | None) -> Any:

@@ -49,7 +49,7 @@ def build_notify(words: Words) -> Mapping[str, Any]:
     return {"here": here, "url": url, "shape": shape, "save": save, "trial": trial, "told": told}
 
 
-def wire_notify(home: Home, page: gr.Blocks, tab: Any, language: gr.Radio, parts: Mapping[str, Any]) -> None:
+def wire_notify(home: Home, tab: Any, language: gr.Radio, parts: Mapping[str, Any]) -> None:
     """What the buttons do; an address that is kept is shown masked, and never sent to the page."""
     language.change(browser_box, language, parts["here"], show_progress="hidden")
 
@@ -69,7 +69,7 @@ def wire_notify(home: Home, page: gr.Blocks, tab: Any, language: gr.Radio, parts
         return failed or notice(say("notify.tried", spoken), "good")
 
     url, shape, told = parts["url"], parts["shape"], parts["told"]
-    gr.on([page.load, tab.select], show, language, [url, shape], show_progress="hidden")
+    tab.select(show, language, [url, shape], show_progress="hidden")
     parts["save"].click(save, [url, shape, language], [told, url], trigger_mode="once")
     parts["trial"].click(send_trial, language, told, trigger_mode="once")
 

@@ -2,7 +2,6 @@
 
 import html
 import json
-from collections import Counter
 from dataclasses import dataclass
 
 import gradio as gr
@@ -19,6 +18,7 @@ from studio.ui.evaluate_tab import build_evaluate_tab
 from studio.ui.export_tab import build_export_tab
 from studio.ui.history_tab import build_history_tab
 from studio.ui.links import build_links, wire_links
+from studio.ui.listeners import join_listeners, part_deferred, show_no_progress
 from studio.ui.serve_tab import build_serve_tab
 from studio.ui.shortcuts import shortcuts_button
 from studio.ui.tour import tour_button
@@ -69,10 +69,10 @@ def build_page(parts: StudioParts) -> gr.Blocks:
             build_train_tab(parts, words, page, language)
             build_history_tab(words, language)
             build_chat_tab(parts, words, page, language)
-            build_evaluate_tab(parts, words, page, language)
-            build_export_tab(parts, words, page, language)
-            build_serve_tab(parts, words, page, language)
-            build_dataset_tab(parts, words, page, language)
+            build_evaluate_tab(parts, words, language)
+            build_export_tab(parts, words, language)
+            build_serve_tab(parts, words, language)
+            build_dataset_tab(parts, words, language)
         wire_uses(parts, page, language)
         wire_links(parts, page, tabs, links)
         switch = {"fn": None, "inputs": language, "outputs": words.components(), "js": words.switch_script()}
@@ -83,35 +83,12 @@ def build_page(parts: StudioParts) -> gr.Blocks:
                 # Not by the tab's own event, where words would wait for what asks the server.
                 gr.Button("", elem_id=f"page-word-{tab}").click(None, None, components, js=script)
         language.change(_header, language, header, show_progress="hidden")
+        join_listeners(page, language)
         language.input(None, language, None, js=KEEP_LANGUAGE)
         page.load(None, None, language, js=READ_LANGUAGE).then(**switch)
-    _part_deferred(page)
-    _show_no_progress(page, header)
+    part_deferred(page)
+    show_no_progress(page, header)
     return page
-
-
-def _part_deferred(page: gr.Blocks) -> None:
-    """Let no two listeners of one event be put off.
-
-    Gradio 6.31 puts an event off while its listener works (`always_last`), and then dispatches it to all of its
-    listeners again. Two that were put off at once wake each other for ever; `multiple` runs them one after another.
-    """
-    deferred = [listener for listener in page.fns.values() if listener.trigger_mode == "always_last"]
-    listeners = Counter(event for listener in deferred for event in listener.targets)
-    for listener in deferred:
-        if any(listeners[event] > 1 for event in listener.targets):
-            listener.trigger_mode = "multiple"
-
-
-def _show_no_progress(page: gr.Blocks, first: gr.HTML) -> None:
-    """Let listeners that show no progress say theirs to the first component alone.
-
-    Gradio 6.31 keeps the state of every output that a listener ever had, and at each event tells all of them again,
-    looking for each through the whole page: a third of a second's work for a click once some tabs were open.
-    """
-    for listener in page.fns.values():
-        if listener.show_progress == "hidden":
-            listener.show_progress_on = [first]
 
 
 def _header(language: str) -> str:

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 KIND = "probes"
 
 
-def build_probes_panel(
-    parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio, tabs: Sequence[gr.Tab]
-) -> None:
+def build_probes_panel(parts: "StudioParts", words: Words, language: gr.Radio, tabs: Sequence[gr.Tab]) -> None:
     """Build the panel and wire it; its lists are read again when one of the `tabs` around it is opened."""
     with gr.Row():
         with gr.Column(scale=4, min_width=300):
@@ -51,7 +49,7 @@ def build_probes_panel(
             return failed, gr.skip()
         return notice(say("batch.started", spoken, name=name), "good"), batch_choices(parts.home, KIND, None, name)
 
-    opened = [page.load, *(tab.select for tab in tabs)]
+    opened = [tab.select for tab in tabs]
     gr.on(opened, lambda picked: _runs(parts, picked), run, run, show_progress="hidden")
     wire_batch_list(parts, language, listed, opened)
     start.click(

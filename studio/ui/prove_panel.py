@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from studio.ui.page import StudioParts
 
 
-def build_prove_panel(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio, tab: gr.Tab) -> None:
+def build_prove_panel(parts: "StudioParts", words: Words, language: gr.Radio, tab: gr.Tab) -> None:
     """Build the panel and wire it."""
     home = parts.home
     with words.on(gr.Accordion(say("prove.panel"), open=False, elem_id="export-prove"), label="prove.panel"):
@@ -51,14 +51,14 @@ def build_prove_panel(parts: "StudioParts", words: Words, page: gr.Blocks, langu
         return found.name if found else gr.skip()
 
     # A page that was left and opened again goes on to show what was going on.
-    page.load(resume, name, name, show_progress="hidden")
+    tab.select(resume, name, name, show_progress="hidden")
     cancel.click(
         lambda known, spoken: attempt(lambda: stop_proof(home, known), spoken)[1] if known else "",
         [name, language],
         told,
         show_progress="hidden",
     )
-    gr.on([page.load, tab.select], lambda *picked: _choices(parts, *picked), fields, fields, show_progress="hidden")
+    tab.select(lambda *picked: _choices(parts, *picked), fields, fields, show_progress="hidden")
     start.click(begin, [*fields, language], [told, name], trigger_mode="once", show_progress="hidden")
     gr.on([name.change, language.change], run_marker, [name, language], marker, show_progress="hidden")
 

@@ -174,7 +174,7 @@ def wire_runs(
     )
     for name, button in parts.queueing.items():
         button.click(_queuer(home, QUEUE_CHANGES[name]), [run, language], told, show_progress="hidden")
-    gr.on([page.load, tab.select], lambda: str(cpu_runs(home)), None, parts.cpu_runs, show_progress="hidden")
+    tab.select(lambda: str(cpu_runs(home)), None, parts.cpu_runs, show_progress="hidden")
     gr.on(
         [parts.cpu_runs.blur, parts.cpu_runs.submit],
         lambda given, spoken: _set_cpu_runs(home, given, spoken),
@@ -203,7 +203,7 @@ def wire_runs(
         [*form.inputs.values(), told],
         show_progress="hidden",
     ).then(**form.preview)
-    wire_notify(home, page, tab, language, parts.notify)
+    wire_notify(home, tab, language, parts.notify)
     parts.visualdl.click(lambda picked, spoken: _open_visualdl(studio, picked, spoken), [run, language], told)
 
 

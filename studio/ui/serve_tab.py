@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BACKEND_CHOICES = [(f"serve.backend.{backend}", backend) for backend in BACKENDS]
 
 
-def build_serve_tab(parts: "StudioParts", words: Words, page: gr.Blocks, language: gr.Radio) -> None:
+def build_serve_tab(parts: "StudioParts", words: Words, language: gr.Radio) -> None:
     """Build the tab and wire it."""
     home = parts.home
     with words.on(gr.Tab(say("serve.tab"), id="serve"), label="serve.tab") as tab, gr.Row():
@@ -59,16 +59,14 @@ def build_serve_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     gr.on([*others, *(t.blur for t in texts), *(t.submit for t in texts), language.change], **preview)
     inputs["backend"].change(_visible, inputs["backend"], [inputs["adapters"], options], show_progress="hidden")
     picks = [inputs["model"], inputs["adapters"]]
-    gr.on(
-        [page.load, tab.select],
+    tab.select(
         lambda model, adapters: _choices(home, model, adapters),
         picks,
         picks,
         show_progress="hidden",
     )
     # Skipped where nothing changes: a late answer must not undo what was typed meanwhile.
-    gr.on(
-        [page.load, tab.select],
+    tab.select(
         lambda given: _offered_port(home, given),
         inputs["port"],
         inputs["port"],

@@ -71,11 +71,11 @@ def build_reductions(words: Words) -> dict[str, Any]:
 
 
 def wire_settings(
-    home: Home, page: gr.Blocks, tab: Any, language: gr.Radio, preset: Any, parts: SettingsParts, form: TrainForm
+    home: Home, tab: Any, language: gr.Radio, preset: Any, parts: SettingsParts, form: TrainForm
 ) -> None:
     """What the panels do to the form."""
     gr.on(
-        [page.load, tab.select, language.change],
+        [tab.select, language.change],
         lambda kept, spoken: _preset_choices(home, kept, spoken),
         [preset, language],
         preset,

@@ -107,7 +107,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
     )
     for button, at_once in ((stop, False), (now, True)):
         button.click(_stopper(home, at_once), [runs.run, language], told, show_progress="hidden")
-    wire_settings(home, page, tab, language, preset, settings, form)
+    wire_settings(home, tab, language, preset, settings, form)
     wire_reductions(reductions, form)
     wire_sweep(home, sweep, form, language)
     wire_runs(parts, page, tab, language, runs, form)

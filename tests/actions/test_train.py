@@ -372,6 +372,16 @@ def test_engine_keys_become_a_request(home: Home) -> None:
     assert (request.options["learning_rate"], request.extra) == ("1e-3", {"neftune": True})
 
 
+def test_a_model_is_named_alone_and_one_that_is_not_there_is_not_found(home: Home) -> None:
+    jailed = replace(home, roots=(home.root.resolve(),))
+    there = preview_run(jailed, a_request(home, model="tiny"))
+    assert f"model_name_or_path: {home.models / 'tiny'}" in there.yaml
+    gone = preview_run(jailed, a_request(home, model="nonsense"))
+    assert [(problem.code, problem.values) for problem in gone.problems] == [
+        ("model_not_found", {"given": str(home.models / "nonsense")})
+    ]
+
+
 def test_on_the_page_only_what_is_named_is_a_path(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever the studio was started: a field that is empty, or a name of no model, is no folder there."""
     jailed = replace(home, roots=(home.root.resolve(),))

@@ -1,27 +1,33 @@
 """What helps along: the tour, addresses, why buttons do nothing, the kept form, copying."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from studio.actions.runs import stop_run, wait_run
+from studio.actions.train import start_run
 from studio.stores.home import Home
 from studio.texts import TEXTS
-from tests.browser.conftest import Studio
-from tests.browser.page_parts import open_tab, value, write
+from tests.actions.test_resume import make_checkpoint
+from tests.actions.test_train import a_request, until
+from tests.browser.conftest import Studio, running
+from tests.browser.page_parts import LONG_MS, card_of, open_tab, value, write
+from tests.conftest import FAKE
 
 pytestmark = pytest.mark.browser
 TABS = ("train", "history", "chat", "evaluate", "export", "serve", "dataset")
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """One studio for all tests here; none of them starts a run."""
-    studio = Studio(Home(tmp_path_factory.mktemp("guidance") / "home"))
-    studio.start()
-    yield studio
-    studio.stop()
+def studio(tmp_path_factory: pytest.TempPathFactory, furnished: Path) -> Iterator[Studio]:
+    """One studio for all tests here; its runs are recorded ones."""
+    home = Home(Path(shutil.copytree(furnished, tmp_path_factory.mktemp("guidance") / "home")))
+    variables = {"PYTHONPATH": str(FAKE), "FAKE_ENGINE": ""}
+    with running(Studio(home, flags=("--no-warm-engine",), variables=variables)) as studio:
+        yield studio
 
 
 @pytest.fixture
@@ -81,9 +87,14 @@ def test_the_tour_is_offered_once_and_works_by_keyboard(context: BrowserContext,
     page.keyboard.press("Escape")
     expect(tour).to_be_hidden()
     expect(page.locator("#tour-open")).to_be_focused()
+    # Who comes again goes on where they were.
+    open_tab(page, "serve")
     page.goto(studio.address)
+    expect(page.locator("#serve-start")).to_be_visible()
+    open_tab(page, "train")
     expect(page.locator("#train-start")).to_be_visible()
     expect(page.locator(".invitation")).to_be_hidden()
+    page.wait_for_function("!('studio-train-form' in localStorage)")
 
 
 def test_addresses_open_tabs_and_follow_them(context: BrowserContext, studio: Studio) -> None:
@@ -99,11 +110,50 @@ def test_addresses_open_tabs_and_follow_them(context: BrowserContext, studio: St
     expect(page.locator("#train-start")).to_be_visible()
 
 
-def test_the_form_comes_back_without_what_is_gone(context: BrowserContext, studio: Studio, tmp_path: Path) -> None:
-    page = opened(context, studio)
+def test_an_address_opens_a_run_whose_settings_are_kept_and_which_goes_on(
+    context: BrowserContext, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(FAKE))
+    monkeypatch.setenv("FAKE_ENGINE", "slow")
+    model, options = str(studio.home.models / "ernie-4.5-demo"), {"learning_rate": "0.0321"}
+    request = a_request(studio.home, model=model, datasets=("medical_zh",), name="left", options=options)
+    view = start_run(studio.home, request)
+    until(studio.home, view.run, lambda view: view.step >= 3)
+    stop_run(studio.home, view.run, now=True)
+    wait_run(studio.home, view.run)
+    make_checkpoint(Path(view.path), 2)
+
+    page = opened(context, studio, "?run=left")
+    expect(card_of(page, "left", "stopped")).to_be_visible()
+    page.locator("#train-clone").click()
+    page.wait_for_function("localStorage['studio-train-form']?.includes('0.0321')")
+    page.reload()
+    expect(page.locator("#train-kept")).to_contain_text(TEXTS["kept.back"][0])
+    assert (value(page, "train-learning_rate"), value(page, "train-name")) == ("0.0321", "left-2")
+    expect(card_of(page, "left", "stopped")).to_be_visible()
+    page.locator("#train-resume").click()
+    expect(card_of(page, "left", "finished")).to_be_visible(timeout=LONG_MS)
+    assert (value(page, "train-learning_rate"), value(page, "train-name")) == ("0.0321", "left-2")
+
+
+def test_what_is_typed_early_stands_and_the_form_comes_back_without_what_is_gone(
+    context: BrowserContext, studio: Studio, tmp_path: Path
+) -> None:
+    kept = '{"option.learning_rate": "0.5", "option.max_steps": "7"}'
+    context.add_init_script(f"localStorage['studio-train-form'] ??= '{kept}'")
+    page = context.new_page()
+    late: list[Route] = []
+    page.route("**/queue/data*", late.append)
+    page.goto(studio.address)
+    write(page, "train-learning_rate", "0.0123")
+    page.unroute("**/queue/data*")
+    for answer in late:
+        answer.continue_()
+    expect(page.locator("#train-max_steps input, #train-max_steps textarea")).to_have_value("7")
+    page.wait_for_function("localStorage['studio-train-form'].includes('0.0123')")
+    assert value(page, "train-learning_rate") == "0.0123"
     model = tmp_path / "gone"
     model.mkdir()
-    write(page, "train-learning_rate", "0.0123")
     page.locator("#train-model input").fill(str(model))
     page.locator("#train-model input").press("Enter")
     page.wait_for_function("localStorage['studio-train-form']?.includes('gone')")

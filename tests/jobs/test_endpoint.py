@@ -18,7 +18,7 @@ import pytest
 
 from studio.core.endpoint import AnswerFacts, AnswerPiece, Endpoint, Likelihood, Sampling
 from studio.errors import StudioError
-from studio.jobs.endpoint import ask, read_likelihoods, see_prompt, stream_answer
+from studio.jobs.endpoint import Line, ask, read_likelihoods, see_prompt, stream_answer
 from studio.jobs.launch import free_port
 
 KEY = "sk-very-secret"
@@ -430,6 +430,16 @@ def silent_after(*parts: bytes) -> Conduct:
 def test_silence_instead_of_headers_is_told_with_its_seconds() -> None:
     came, error = failure(silent_after())
     assert (came, error.code, error.values["seconds"]) == ([], "endpoint_silent", SILENCE_S)
+
+
+@pytest.mark.parametrize("parts", [(), (EVENTS_HEAD,), (EVENTS_HEAD, said(content="one"))])
+def test_a_line_is_cut_whatever_has_come_before_the_silence(parts: tuple[bytes, ...]) -> None:
+    line, begun = Line(), time.monotonic()
+    with serve(silent_after(*parts)) as server:
+        threading.Timer(0.1, line.cut).start()
+        came = list(stream_answer(server.endpoint(), MESSAGES, Sampling(), silence_s=WAIT_S, line=line))
+    assert came == [AnswerPiece("one")] * (len(parts) == 2)
+    assert time.monotonic() - begun < WAIT_S / 2
 
 
 def test_silence_after_the_headers_is_told() -> None:

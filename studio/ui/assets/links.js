@@ -2,6 +2,9 @@
 (() => {
   const NARROW_PX = 900;
   const asked = (name) => new URLSearchParams(location.search).get(name) || "";
+  // Who comes for nothing certain goes on in the tab that was left.
+  const left = !asked("tab") && !asked("run") && window.studio.keptTab();
+  if (left) history.replaceState(history.state, "", address({ tab: left }));
   // The run that somebody has opened; the one that the page picks by itself is in no address.
   let run = asked("run");
 
@@ -46,6 +49,7 @@
 
   // Called by the page itself, too, see `links.py`: after what the tab asks the server for.
   function visited(tab) {
+    window.studio.keepTab(tab);
     follow({ tab, run: tab === "train" ? run : "" });
   }
 
