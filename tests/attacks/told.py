@@ -116,6 +116,14 @@ TRIED: dict[str, Tried] = {
         ("every call in the studio's own source", "工作台源码中的每个调用"),
         ("no pickle, no `eval`, no remote code", "无 pickle、`eval` 与远程代码"),
     ),
+    "processes.flags": Tried(
+        PROCESSES,
+        (
+            "values that look like flags, in every command that the studio makes",
+            "工作台构造的每条命令中形似选项的值",
+        ),
+        ("refused, or a value to the command's own parser", "被拒绝，或被命令自身的解析器当作值"),
+    ),
     "processes.copied": Tried(
         PROCESSES,
         ("names in commands and snippets to copy", "可复制命令与代码片段中的名称"),
