@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 HIDDEN = "…"
 # A shorter piece would be found in words.
 PIECE = re.compile(r"[!-~]{4,}")
-LONG_PIECE = re.compile(r"[\w.~%+=-]{8,}")
+LONG_PIECE = re.compile(r"[\w.~+-]{8,}")
 # Settings of a tool, and variables of an environment: `max_new_tokens` is none, `HF_TOKEN` is one.
 SECRET_KEY = re.compile(r"api_?key|(access|auth|hub)_?(key|token)|secret|passw|credential", re.IGNORECASE)
 SECRET_VARIABLE = re.compile(
@@ -54,9 +54,10 @@ def hide_address(said: str, address: str) -> str:
 def _secret_parts(address: str) -> Iterator[str]:
     parts = urlsplit(address)
     behind = address.partition(parts.netloc)[2]
-    for text in dict.fromkeys((behind, unquote(behind), parts.netloc.rpartition("@")[0])):
-        yield text
-        yield from LONG_PIECE.findall(text)
+    for text in (behind, parts.netloc.rpartition("@")[0], parts.password or ""):
+        for written in dict.fromkeys((text, unquote(text))):
+            yield written
+            yield from LONG_PIECE.findall(written)
 
 
 def holds_password(text: str) -> bool:
