@@ -36,7 +36,7 @@ from studio.ui.tagged import Language, Shared, hash_text, kept_file, tagged, tag
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 SCRIPTS = (
-    *("page", "parts", "links", "form", "tour", "shortcuts"),
+    *("page", "answers", "parts", "links", "form", "tour", "shortcuts"),
     *("access", "live", "chart", "log", "history", "notify", "batch", "serve"),
 )
 
