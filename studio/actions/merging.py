@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.core.command import Command
 from studio.core.devices import Devices
 from studio.core.merging import (
     COPIED_FILES,
@@ -80,18 +81,12 @@ def merge_steps(plan: MergePlan, device: str) -> list[Step]:
     ranks, path = str(plan.job / "ranks"), os.environ.get("PATH", "")
     config = str(plan.job / "export.yaml")
     merge = launch_command("export", sys.executable, config, Devices(device, ids), str(plan.job), ranks, path)
-    adapters = [part for adapter in plan.adapters for part in ("--adapter", str(adapter))]
-    base = ("--base", plan.base)
+    adapters = [f"--adapter={adapter}" for adapter in plan.adapters]
+    base = f"--base={plan.base}"
     shape = ("--precision", plan.precision, "--shard-bytes", str(plan.shard_bytes))
     steps = [
         Step("merging", merge, (merged / "config.json",)),
-        Step(
-            "proving",
-            own_command(
-                "engine.prove", *base, *adapters, "--merged", str(merged), "--report", str(report), threads=1
-            ),
-            (report,),
-        ),
+        Step("proving", prove_command(plan.base, plan.adapters, merged, report), (report,)),
         Step(
             "publishing",
             own_command("jobs.publish", str(merged), str(plan.target), str(plan.job), threads=1),
@@ -100,13 +95,19 @@ def merge_steps(plan: MergePlan, device: str) -> list[Step]:
         ),
     ]
     if plan.completes:
-        complete = own_command("engine.complete", *base, "--merged", str(merged), *shape, threads=1)
+        complete = own_command("engine.complete", base, f"--merged={merged}", *shape, threads=1)
         steps.insert(1, Step("completing", complete))
     if plan.combines:
-        steps.insert(
-            0, Step("adding", own_command("engine.combine", *base, *adapters, "--to", str(plan.work), threads=1))
-        )
+        adding = own_command("engine.combine", base, *adapters, f"--to={plan.work}", threads=1)
+        steps.insert(0, Step("adding", adding))
     return steps
+
+
+def prove_command(base: str, adapters: Sequence[Path], merged: Path, report: Path) -> Command:
+    """The command that holds a merged folder against a base and adapters."""
+    parts = [f"--adapter={adapter}" for adapter in adapters]
+    places = (f"--base={base}", *parts, f"--merged={merged}", f"--report={report}")
+    return own_command("engine.prove", *places, threads=1)
 
 
 def refuse_full_disk(plan: MergePlan) -> None:

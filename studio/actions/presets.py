@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 from studio.core.presets import PRESETS, Preset, preset_of
+from studio.core.problems import find_secrets
 from studio.core.request import TrainRequest
-from studio.errors import NotFound, StudioError
+from studio.errors import NotFound, RequestRefused, StudioError
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
 from studio.stores.small_files import read_small_json
@@ -30,6 +31,8 @@ def save_preset(home: Home, request: TrainRequest, name: str) -> None:
         raise StudioError("bad_preset_name", "preset", given=name)
     if name in PRESETS:
         raise StudioError("preset_is_shipped", "preset", given=name)
+    if found := find_secrets(request.extra):
+        raise RequestRefused(found)
     home.presets.mkdir(exist_ok=True)
     write_json(home.presets / f"{name}.json", preset_of(request).to_json())
 

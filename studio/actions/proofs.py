@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from studio.actions.merging import prove_command
 from studio.core.runs import ACTIVE_STATES
 from studio.errors import NotFound, StudioError
 from studio.jobs.ends import read_end
-from studio.jobs.launch import Step, job_state, own_command, start_job, stop_job, wait_job
+from studio.jobs.launch import Step, job_state, start_job, stop_job, wait_job
 from studio.jobs.publish import REPORT
 from studio.stores.atomic import write_json
 from studio.stores.home import Home
@@ -50,9 +51,7 @@ def start_proof(home: Home, base: str, adapters: Sequence[str], merged: str) -> 
         raise StudioError("no_adapter_given", "adapters")
     name = f"{folders['merged'].name}-{secrets.token_hex(3)}"
     job = _folder(home, name)
-    parts = [part for adapter in found for part in ("--adapter", str(adapter))]
-    places = ("--base", str(folders["base"]), *parts, "--merged", str(folders["merged"]))
-    command = own_command("engine.prove", *places, "--report", str(job / REPORT), threads=1)
+    command = prove_command(str(folders["base"]), found, folders["merged"], job / REPORT)
     write_json(job / "asked.json", {"merged": str(folders["merged"])})
     start_job(job, [Step("proving", command, (job / REPORT,))])
     return view_proof(home, name)

@@ -213,7 +213,9 @@ def preview_run(home: Home, request: TrainRequest) -> Preview:
     problems = problems or _parser_problems(home, plan)
     lines = [prepare_command(home, request).shell(), plan.command.shell()]
     others = machine_commands(str(plan.paths.config), asked_devices(plan.options), str(plan.paths.job))
-    lines += [f"# {rank}: {command.shell()}" for rank, command in enumerate(others, 2)]
+    for rank, command in enumerate(others, 2):
+        # A name with a line end in it must not end the comment.
+        lines += [f"# {line}" for line in f"{rank}: {command.shell()}".splitlines()]
     return Preview("\n".join(lines), _yaml(plan.config), python_snippet(home, request), problems, notes, reductions)
 
 
@@ -224,7 +226,7 @@ def prepare_command(home: Home, request: TrainRequest) -> Command:
         **{key: json.dumps(value, ensure_ascii=False) for key, value in request.extra.items()},
     }
     pairs = [f"{key}={value}" for key, value in keys.items()]
-    argv = (sys.executable, "-m", "studio", "--home", str(home.root), "prepare", "--name", request.name, *pairs)
+    argv = (sys.executable, "-m", "studio", "--home", str(home.root), "prepare", f"--name={request.name}", *pairs)
     return Command(argv, {}, str(CHECKOUT))
 
 
@@ -276,13 +278,19 @@ def _comparing(home: Home, request: TrainRequest, plan: _Plan) -> list[Step]:
     rows = int(plan.options["compare_rows"])
     if not rows or request.stage not in COMPARED_WITH:
         return []
-    run = run_id(home, plan.paths.output)
-    measures = [flag for name in COMPARED_WITH[request.stage] for flag in ("--measure", name)]
+    command = compare_command(home, request, run_id(home, plan.paths.output), rows)
+    return [Step(COMPARING, command, needed=False)]
+
+
+def compare_command(home: Home, request: TrainRequest, run: str, rows: int) -> Command:
+    """The command that asks a base and the run that was made of it; a run's name begins with its model's, which may
+    look like a flag."""
+    measures = [f"--measure={name}" for name in COMPARED_WITH[request.stage]]
     argv = (
-        *(sys.executable, "-m", "studio", "--home", str(home.root), "evaluate", "--held-out", run),
-        *("--model", request.model, "--model", run, "--limit", str(rows), *measures, "--progress"),
+        *(sys.executable, "-m", "studio", "--home", str(home.root), "evaluate", f"--held-out={run}"),
+        *(f"--model={request.model}", f"--model={run}", "--limit", str(rows), *measures, "--progress"),
     )
-    return [Step(COMPARING, Command(argv, {}, str(CHECKOUT)), needed=False)]
+    return Command(argv, {}, str(CHECKOUT))
 
 
 def _prepare(home: Home, request: TrainRequest) -> _Plan:

@@ -5,6 +5,7 @@ import threading
 from studio.jobs.visualdl import VisualDLServer
 from studio.stores.home import Home
 from studio.stores.runs import RunPaths, find_run_folder
+from studio.texts import LANGUAGES
 
 
 class VisualDL:
@@ -19,6 +20,8 @@ class VisualDL:
         folder = find_run_folder(home, run)
         logs = RunPaths(folder).visualdl
         logs.mkdir(parents=True, exist_ok=True)
+        # Each language is a server of its own.
+        language = language if language in LANGUAGES else LANGUAGES[0]
         key = (str(folder), language)
         with self._lock:
             server = self._servers.get(key)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -143,7 +144,7 @@ def told_of(view: BatchView, flags: argparse.Namespace, interrupted: bool) -> An
         {"judge" if label == JUDGE_KEY else label: reason for label, reason in view.reasons.items()}
     )
     command = "evaluate" if view.request.kind == "evaluation" else "batch"
-    rest = f" --out {flags.out}" if flags.out else ""
+    rest = f" --out {shlex.quote(str(flags.out))}" if flags.out else ""
     again = f"python -m studio {command} --resume {view.name}{rest}"
     if interrupted:
         values = {"done": view.done - view.failed, "total": view.total, "again": again}

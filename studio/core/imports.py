@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from studio.core.hiding import HIDDEN, is_secret_key
 from studio.core.options import OPTIONS_BY_NAME
 from studio.core.paddleformers.arguments import engine_arguments
 from studio.core.paddleformers.config import REQUEST_KEYS, RESERVED_KEYS
@@ -76,6 +77,9 @@ def imported_keys(report: list[ImportedKey]) -> dict[str, Any]:
 
 
 def _translate(key: str, value: Any) -> ImportedKey:
+    if is_secret_key(key):
+        # It would stand in the run's files.
+        return ImportedKey(key, HIDDEN, UNSUPPORTED, {})
     if key in _SPECIAL:
         to = _SPECIAL[key](value)
         return ImportedKey(key, value, TRANSLATED if to else UNSUPPORTED, to)

@@ -4,15 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from studio.core.hiding import HIDDEN
+
 # Slack: incoming webhooks. Feishu and DingTalk: robots of a group. json: for programs of one's own.
 SHAPES = ("json", "slack", "feishu", "dingtalk")
-HIDDEN = "…"
 
 
 def is_address(url: str) -> bool:
     """Whether something may be posted there."""
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in url)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        # A port beyond all ports, a bracket that stays open.
+        return False
+    return usable and not any(c.isspace() for c in url)
 
 
 def mask_address(url: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from studio.core.devices import device_problems
+from studio.core.hiding import holds_password, is_secret_key
 from studio.core.model_check import ModelFacts, folder_problems, model_problems, sees
 from studio.core.options import (
     METHODS,
@@ -183,9 +184,18 @@ def _together_problems(request: TrainRequest, facts: MachineFacts) -> list[Probl
     return found
 
 
+def find_secrets(extra: Mapping[str, object]) -> list[Problem]:
+    """Further engine keys that are secrets: they would stand in a run's files, its preview and its bundle."""
+    names = [key for key, given in extra.items() if is_secret_key(key) or holds_password(str(given))]
+    return [Problem("extra", "key_is_a_secret", {"given": name}) for name in names]
+
+
 def _extra_problems(extra: Mapping[str, object]) -> list[Problem]:
-    found: list[Problem] = []
+    found = find_secrets(extra)
+    told = {problem.values["given"] for problem in found}
     for key, given in extra.items():
+        if key in told:
+            continue
         if key in OPTIONS_BY_NAME or key in REQUEST_KEYS:
             found.append(Problem("extra", "key_is_an_option", {"given": key}))
         elif key in RESERVED_KEYS:

@@ -16,7 +16,7 @@ from studio.errors import Problem
 BACKENDS = ("builtin", "fastdeploy", "vllm")
 # It listens on all addresses of its machine; nobody can call it there.
 CALLED_AT = {4: "127.0.0.1", 6: "::1"}
-PARSER_NAME = re.compile(r"[\w.-]*")
+PARSER_NAME = re.compile(r"(\w[\w.-]*)?")
 DEFAULT_PORT = 8188
 PORT = OptionSpec("port", "int", DEFAULT_PORT, "serving", 1, 65_535)
 

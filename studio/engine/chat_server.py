@@ -16,7 +16,7 @@ import math
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
@@ -347,7 +347,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def main() -> int:
     """Load, then serve until ended."""
-    flags = _read_flags()
+    flags = read_flags()
     try:
         key = read_key(flags.api_key_file)
         place = bind(flags.host, flags.port)
@@ -382,7 +382,7 @@ async def _end_when_idle(running: uvicorn.Server, slot: Slot, idle_s: float, _: 
     watching.cancel()
 
 
-def _read_flags() -> argparse.Namespace:
+def read_flags(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--adapter", type=Path, action="append", default=[])
@@ -393,7 +393,7 @@ def _read_flags() -> argparse.Namespace:
     parser.add_argument("--api-key-file", type=Path, help="requests must carry the key that is written there")
     parser.add_argument("--manage", action="store_true", help="let clients load further adapters")
     parser.add_argument("--idle-exit-s", type=float, default=0, help="end after so many seconds without a request")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

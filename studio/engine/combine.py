@@ -96,12 +96,16 @@ def _rank(factors: Factors) -> int:
     return max(first.shape[1] for first, _ in factors.values())
 
 
-def main() -> int:
+def read_flags(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--adapter", type=Path, action="append", required=True)
     parser.add_argument("--to", type=Path, required=True)
-    flags = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main() -> int:
+    flags = read_flags()
     try:
         combine(flags.base, flags.adapter, flags.to)
     except StudioError as error:

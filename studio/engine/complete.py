@@ -8,6 +8,7 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +56,17 @@ def _tell_precision(path: Path, precision: str) -> None:
     )
 
 
-def main() -> int:
+def read_flags(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--merged", type=Path, required=True)
     parser.add_argument("--precision", choices=PRECISIONS, default=AS_BASE)
     parser.add_argument("--shard-bytes", type=int, required=True)
-    flags = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main() -> int:
+    flags = read_flags()
     complete(flags.base, flags.merged, flags.precision, flags.shard_bytes)
     return 0
 

@@ -286,13 +286,17 @@ def _is_tied(base: Path) -> bool:
         return False
 
 
-def main() -> int:
-    """Write the report; the exit status is the verdict."""
+def read_flags(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("base", "merged", "report"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--adapter", type=Path, action="append", required=True)
-    flags = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main() -> int:
+    """Write the report; the exit status is the verdict."""
+    flags = read_flags()
     try:
         report = prove(flags.base, flags.adapter, flags.merged)
     except StudioError as error:

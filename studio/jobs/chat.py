@@ -19,6 +19,12 @@ ADAPTER_TIMEOUT_S = 300
 ENGINE_ENV = {"OMP_NUM_THREADS": "1"}
 
 
+def chat_command(model: str, port: int, idle_s: float, adapters: Sequence[str]) -> list[str]:
+    """The arguments of our own server for one base and adapters, folders all."""
+    argv = [sys.executable, "-m", "studio.engine.chat_server", f"--model={model}", "--port", str(port)]
+    return [*argv, "--manage", "--idle-exit-s", str(idle_s), *(f"--adapter={adapter}" for adapter in adapters)]
+
+
 class ModelServer:
     """One base model in a process of its own, behind an OpenAI-compatible address.
 
@@ -32,12 +38,8 @@ class ModelServer:
         self.model = model
         port = port or free_port()
         self._root = f"http://127.0.0.1:{port}"
-        argv = [sys.executable, "-m", "studio.engine.chat_server", "--model", model, "--port", str(port)]
-        argv += ["--manage", "--idle-exit-s", str(idle_s)]
-        for adapter in adapters:
-            argv += ["--adapter", adapter]
         self._log: IO[bytes] = tempfile.TemporaryFile()
-        self._process = TetheredProcess(argv, ENGINE_ENV, self._log)
+        self._process = TetheredProcess(chat_command(model, port, idle_s, adapters), ENGINE_ENV, self._log)
 
     @property
     def address(self) -> str:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import re
 import socket
 import ssl
 import threading
@@ -13,6 +12,7 @@ from functools import cache
 from typing import Any, cast
 
 from studio.core.endpoint import Answer, AnswerFacts, AnswerPiece, Endpoint, Likelihood, Sampling
+from studio.core.hiding import hide
 from studio.errors import StudioError
 from studio.jobs.reach import checked_transport
 
@@ -320,7 +320,4 @@ def _count(usage: Any, name: str) -> int | None:
 
 def _reason(endpoint: Endpoint, said: str) -> str:
     """What a server or its client said, of bearable length, and without the key that some of them repeat."""
-    # A key with a line break is repeated as Python would write it, so what it is made of is looked for.
-    for part in re.findall(r"[!-~]{4,}", endpoint.key):
-        said = said.replace(part, "…")
-    return said[:REASON_LIMIT]
+    return hide(said, endpoint.key)[:REASON_LIMIT]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from studio.core.command import Command
+from studio.core.hiding import is_secret_variable
 from studio.errors import JobFailed
 from studio.jobs.devices import Claim
 from studio.jobs.processes import end_job, is_alive
@@ -22,8 +23,6 @@ from studio.stores.atomic import write_json
 from studio.stores.runs import JobPaths, ask_stop, read_json, write_state
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-# The engine is one process or many; none of them is told the studio's secrets.
-SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "CREDENTIAL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,8 @@ def own_command(module: str, *arguments: str, threads: int = 0) -> Command:
 
 def scrubbed_environment() -> dict[str, str]:
     """Our environment without secrets, with the checkout on the module path."""
-    kept = {k: v for k, v in os.environ.items() if not any(word in k.upper() for word in SECRET_WORDS)}
+    # The engine is one process or many, and writes down what it finds there.
+    kept = {name: value for name, value in os.environ.items() if not is_secret_variable(name, value)}
     path = os.pathsep.join(filter(None, [str(CHECKOUT), kept.get("PYTHONPATH")]))
     return {**kept, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 

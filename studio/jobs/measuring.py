@@ -15,15 +15,20 @@ from studio.jobs.launch import TetheredProcess
 NEWS_S = 0.5
 
 
+def measure_command(home: Path, name: str, model: str) -> list[str]:
+    """The arguments that measure a dataset; its name and the model's may look like flags."""
+    where = (sys.executable, "-m", "studio", "--home", str(home))
+    return [*where, "datasets", "measure", f"--model={model}", "--json", "--progress", "--", name]
+
+
 def measure_apart(home: Path, name: str, model: str) -> Generator[tuple[int, int]]:
     """Progress as (rows done, rows in all), until the statistics are kept; closing it ends the process.
 
     Tells something every NEWS_S seconds, so that whoever follows can also leave. Raises StudioError as `measure`.
     """
-    command = [sys.executable, "-m", "studio", "--home", str(home), "datasets", "measure", "--model", model]
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as end:
-        process = TetheredProcess([*command, "--json", "--progress", "--", name], {}, end)
+        process = TetheredProcess(measure_command(home, name, model), {}, end)
     news: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read_lines, args=(os.fdopen(reading, encoding="utf-8"), news), daemon=True).start()
     done, total = 0, 0

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
+from studio.core.hiding import hide_address
 from studio.core.notify import shape_message
 from studio.errors import StudioError
 from studio.jobs.reach import checked_transport
@@ -15,6 +16,7 @@ TRIES = 3
 PAUSE_S = 2.0
 ANSWER_S = 10.0
 ANSWER_BYTES = 10_000
+REASON_LENGTH = 200
 # Feishu and DingTalk answer 200 also where they refuse.
 REFUSALS = ("errcode", "code", "StatusCode")
 
@@ -27,7 +29,8 @@ def send(webhook: Webhook, text: str, facts: Mapping[str, Any]) -> str:
         if attempt:
             time.sleep(PAUSE_S)
         try:
-            failed = _post(webhook, body)
+            # A service may repeat how it was called, and that is a password.
+            failed = hide_address(_post(webhook, body), webhook.url)[:REASON_LENGTH]
         except StudioError as error:
             return word_error(error, webhook.language)
         if not failed:
@@ -63,4 +66,4 @@ def _post(webhook: Webhook, body: bytes) -> str:
     except ValueError:
         return ""
     refused = isinstance(answered, dict) and any(cast("dict[str, Any]", answered).get(key) for key in REFUSALS)
-    return told.decode("utf-8", "replace")[:200] if refused else ""
+    return told.decode("utf-8", "replace") if refused else ""

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from studio.core.hiding import hide
 from studio.core.hubs import HUBS, failure_code
 from studio.core.model_card import license_of
 from studio.errors import JobFailed
@@ -32,14 +33,14 @@ REASON_LENGTH = 300
 
 
 class Scrubbed:
-    """A stream that writes a secret as stars."""
+    """A stream that leaves a secret out of what is written."""
 
     def __init__(self, stream: IO[str], secret: str) -> None:
         self._stream = stream
         self._secret = secret
 
     def write(self, text: str) -> int:
-        self._stream.write(text.replace(self._secret, "***"))
+        self._stream.write(hide(text, self._secret))
         return len(text)
 
     def flush(self) -> None:
@@ -102,7 +103,7 @@ def push_aistudio(model: Path, repository: str, private: bool, token: str, progr
         _refuse_public(private, isinstance(seen, dict) and seen.get("error_code") == NO_READER)
         _refuse_old_weights(_old_weights(model, _aistudio_files(hub, repository, token)))
     else:
-        raise JobFailed(failure_code(None, str(answer)), "token", reason=_reason(answer.get("error_msg")))
+        raise JobFailed(failure_code(None, str(answer)), "token", reason=_reason(answer.get("error_msg"), token))
     for path, name in _named(model):
         progress.begin(name)
         hub.upload_file(repo_id=repository, path_or_fileobj=str(path), path_in_repo=name, token=token)
@@ -171,8 +172,9 @@ def _says_exists(text: str) -> bool:
     return EXISTS.search(text.lower()) is not None
 
 
-def _reason(text: object) -> str:
-    return " ".join(str(text).split())[:REASON_LENGTH]
+def _reason(text: object, token: str) -> str:
+    """What was said, of bearable length; the token is taken out before anything is cut off in its midst."""
+    return " ".join(hide(str(text), token).split())[:REASON_LENGTH]
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -182,7 +184,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         found = found.__cause__ or found.__context__
 
 
-def explain(error: Exception, hub: str, repository: str) -> JobFailed:
+def explain(error: Exception, hub: str, repository: str, token: str) -> JobFailed:
     """Why a hub did not take a model, by the status that it answered or by what its SDK raised."""
     if isinstance(error, JobFailed):
         return JobFailed(error.code, error.field, hub=HUBS[hub], repository=repository, **error.values)
@@ -199,7 +201,7 @@ def explain(error: Exception, hub: str, repository: str) -> JobFailed:
     )
     names = " ".join(type(each).__name__ for each in _chain(error))
     code = failure_code(status, f"{names} {error}")
-    return JobFailed(code, "repository", hub=HUBS[hub], repository=repository, reason=_reason(error))
+    return JobFailed(code, "repository", hub=HUBS[hub], repository=repository, reason=_reason(error, token))
 
 
 def main(hub: str, model: str, repository: str, job: str, visibility: str) -> int:
@@ -214,7 +216,7 @@ def main(hub: str, model: str, repository: str, job: str, visibility: str) -> in
         try:
             url = PUSHES[hub](Path(model), repository, visibility == "private", token, progress)
         except Exception as error:
-            failed = explain(error, hub, repository)
+            failed = explain(error, hub, repository, token)
             print(json.dumps({"error": failed.code, "values": failed.values}, ensure_ascii=False), flush=True)
             return 1
     progress.end(url=url)

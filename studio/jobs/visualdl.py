@@ -15,6 +15,12 @@ START_TIMEOUT_S = 60
 ENTRY = "from visualdl.server.app import main; main()"
 
 
+def visualdl_command(logs: Path, port: int, language: str) -> list[str]:
+    """The arguments that show a folder of logs; without a language its page fails for a client that names none."""
+    where = ("--logdir", str(logs), "--host", "127.0.0.1", "--port", str(port))
+    return [sys.executable, "-c", ENTRY, *where, f"--language={language}"]
+
+
 class VisualDLServer:
     """A VisualDL process on a free port of 127.0.0.1, which ends with the studio."""
 
@@ -22,18 +28,7 @@ class VisualDLServer:
         port = free_port()
         self.address = f"http://127.0.0.1:{port}/app"
         self._log = tempfile.TemporaryFile()
-        # Without --language its page fails for a client that sends no Accept-Language header.
-        arguments = [
-            "--logdir",
-            str(logs),
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--language",
-            language,
-        ]
-        self._process = TetheredProcess([sys.executable, "-c", ENTRY, *arguments], {}, self._log)
+        self._process = TetheredProcess(visualdl_command(logs, port, language), {}, self._log)
 
     @property
     def is_running(self) -> bool:

@@ -186,8 +186,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{given} 不在页面可读的目录内（{roots}）。如需其他目录，请用 --allow-path 启动。",
     ),
     "error.unpacks_to_too_much": (
-        "{given} unpacks to far more than a data file does. It was not read.",
-        "{given} 解压后远大于正常的数据文件，未读取。",
+        "{given} unpacks to far more than a data file of its size does. It was not read. If it is right as it is, "
+        "unpack it or save it as JSON lines, and register that.",
+        "{given} 解压后的内容远多于同样大小的正常数据文件，未读取。若内容确实无误，请先自行解压，或另存为 JSON Lines，"
+        "再注册新的文件。",
     ),
     "fault.row_too_large": (
         "The row is larger than {most} bytes or has too many values",

@@ -301,6 +301,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{given} is set by the studio itself and cannot be given here.",
         "{given} 由工作台自行设置，不能在这里填写。",
     ),
+    "problem.key_is_a_secret": (
+        "{given} is or holds a secret, which would stand in the run's files, its preview and its bundle. Leave it out;"
+        " a service such as Weights & Biases finds who you are by its own login (“wandb login” in a terminal).",
+        "{given} 是密钥或含有密钥，会写入运行的文件、预览和打包文件。请删去它；Weights & Biases 等服务请用其自身的"
+        "登录方式（在终端运行“wandb login”）。",
+    ),
     "problem.bad_yaml": ("This is not a YAML mapping: {reason}", "这不是 YAML 键值：{reason}"),
     "problem.disk_too_small": (
         "The disk has {free} GB free and the run may need {needed} GB. Make room first.",

@@ -36,7 +36,7 @@ from studio.ui.tagged import Language, Shared, hash_text, kept_file, tagged, tag
 
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 SCRIPTS = (
-    *("page", "parts", "form", "links", "tour", "shortcuts"),
+    *("page", "answers", "parts", "form", "links", "tour", "shortcuts"),
     *("access", "live", "chart", "log", "history", "notify", "batch", "serve"),
 )
 

@@ -25,6 +25,8 @@ class Hub:
     private: dict[str, bool] = field(default_factory=dict)
     address: str = ""
     slow_s: float = 0.0
+    # Whether a token that it does not know is repeated to who has sent it.
+    repeats: bool = False
     # What AI Studio answers to whoever asks for a new repository.
     refused: str = ""
 
@@ -58,16 +60,8 @@ class Answerer(BaseHTTPRequestHandler):
             return
         open_to_all = any(word in path for word in ("getSuffixBlackList", "checkYaml", "verify", "checkPermit"))
         if not open_to_all and GOOD_TOKEN not in self.headers.get("Authorization", ""):
-            self.reply(
-                {
-                    "error": "Invalid token",
-                    "Message": "Invalid token",
-                    "errorCode": 1,
-                    "errorMsg": "Invalid token",
-                    "logId": "1",
-                },
-                401,
-            )
+            told = "Invalid token" + (f" {self.headers.get('Authorization')}" if self.hub.repeats else "")
+            self.reply({"error": told, "Message": told, "errorCode": 1, "errorMsg": told, "logId": "1"}, 401)
             return
         for pattern, act in ROUTES:
             match = re.fullmatch(pattern, path)

@@ -15,7 +15,7 @@ KEY = "sk-very-secret"
 class ModelServer:
     """What was asked, and with which keys. A question that holds
 
-    - `refuse` is refused; `break` is broken off; `forbid` is answered by 401;
+    - `refuse` is refused; `break` is broken off; `forbid` is answered by 401; `repeat` makes it say with which key;
     - `slow` is answered piece by piece for ever; `silent` is answered by nothing at all.
 
     With `weighs` it tells likelihoods as our own server does: one nat a letter, in one token each,
@@ -63,7 +63,8 @@ def serve() -> Iterator[ModelServer]:
             told.keys.add(self.headers["Authorization"].removeprefix("Bearer "))
             for word, status in (("refuse", 400), ("forbid", 401)):
                 if word in question and not told.kinder:
-                    self._send(status, {"error": {"message": "no"}})
+                    key = self.headers["Authorization"] if "repeat" in question else ""
+                    self._send(status, {"error": {"message": f"no {key}".strip()}})
                     return
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")

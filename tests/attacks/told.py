@@ -12,6 +12,7 @@ class Tried:
     held: tuple[str, str]
 
 
+SECRETS = ("secrets left behind", "密钥泄漏")
 PATHS = ("paths that lead out", "越界路径")
 BOMBS = ("bombs", "炸弹文件")
 PROCESSES = ("commands and code smuggled in", "命令与代码注入")
@@ -121,14 +122,36 @@ TRIED: dict[str, Tried] = {
         ("pickles among a model's files that name programs", "模型文件中引用程序的 pickle"),
         ("refused before anything ran", "在执行任何内容之前拒绝"),
     ),
+    "processes.flags": Tried(
+        PROCESSES,
+        (
+            "values that look like flags, in every command that the studio makes",
+            "工作台构造的每条命令中形似选项的值",
+        ),
+        ("refused, or a value to the command's own parser", "被拒绝，或被命令自身的解析器当作值"),
+    ),
     "processes.copied": Tried(
         PROCESSES,
         ("names in commands and snippets to copy", "可复制命令与代码片段中的名称"),
         ("quoted: the same words come out", "正确引用，解析结果一致"),
     ),
     "secrets.files": Tried(
-        ("secrets left behind", "密钥泄漏"),
+        SECRETS,
         ("a webhook's address and a server's key, in the whole home", "整个主目录中的 Webhook 地址与服务密钥"),
         ("only in their own files, for their owner", "只在各自文件中，且仅所有者可读"),
+    ),
+    "secrets.planted": Tried(
+        SECRETS,
+        (
+            "keys, tokens, passwords and addresses, with servers, hubs and services that repeat them: files, logs, "
+            "previews, bundles, pages, messages, arguments of processes",
+            "密钥、令牌、密码与地址（对方服务会原样回显）：文件、日志、预览、打包文件、页面、消息、进程参数",
+        ),
+        ("only in their own files, for their owner", "只在各自文件中，且仅所有者可读"),
+    ),
+    "secrets.keys": Tried(
+        SECRETS,
+        ("secrets among further engine arguments", "更多引擎参数中的密钥"),
+        ("refused before anything is written", "写入任何内容之前即被拒绝"),
     ),
 }

@@ -28,13 +28,46 @@ HOSTILE = (
     "\"'><svg onload=window.smuggled=3></svg></script><script>window.smuggled=4</script>"
     "[here](javascript:window.smuggled=5)<iframe srcdoc='<script>parent.smuggled=6</script>'></iframe>"
 )
-# Answers are Markdown, in which bold is bold; what could run is left out of it.
 SMUGGLED = """() => [
   ...(window.smuggled === undefined ? [] : [`ran: ${window.smuggled}`]),
   ...[...document.querySelectorAll("#bold-part, [onerror], [onload], iframe[srcdoc], a[href^='javascript:']")]
-    .filter(one => !one.matches("#chat-talk b"))
     .map(one => one.outerHTML.slice(0, 200)),
 ]"""
+# Controls, names of the page's own parts, and what would lie over them; behind it what Markdown is for.
+IMITATING = """# train-card
+
+<form action="/studio/logout" id="chat-send"><input name="cookie" type="password"><button id="train-start">Start</button>
+<select><option>a</option></select><textarea>b</textarea><label for="chat-prompt">c</label></form>
+
+<p id="page-logout" class="notice bad" style="position:fixed;inset:0;z-index:9999;background:red" accesskey="s" contenteditable>over</p>
+
+<div class="katex"><div style="position:fixed;inset:0;z-index:9999;background:red">over</div></div>
+
+<svg id="s"><a href="javascript:window.smuggled=8"><text>d</text></a></svg>
+
+```mermaid
+graph TD; A["<img src=/x onerror=window.smuggled=9>"] --> B; click A href "javascript:window.smuggled=10"
+```
+
+- [x] done
+
+**strong** $x^2$
+
+```python
+x = 1
+```
+"""
+IMITATED = """() => [...document.querySelectorAll("#chat-talk .md *")].filter(one => one.matches(
+  "[id], [name], [for], [accesskey], [contenteditable], form, select, textarea, label, .notice, .mermaid, .md > svg,"
+  + "button:not(.copy_code_button), input:not([type=checkbox][disabled]), [style*=position]:not(.katex *)"
+)).map(one => one.outerHTML.slice(0, 200))"""
+# Whether a part of the page can be clicked in its midst.
+IN_REACH = """(id) => {
+  const part = document.getElementById(id);
+  part.scrollIntoView({ block: "center" });
+  const place = part.getBoundingClientRect();
+  return part.contains(document.elementFromPoint(place.x + place.width / 2, place.y + place.height / 2));
+}"""
 
 
 def hostile_home(root: Path) -> Home:
@@ -92,6 +125,15 @@ def test_nothing_that_others_wrote_becomes_a_part_of_the_page(
         write(page, "chat-prompt", HOSTILE)
         page.locator("#chat-send").click()
         expect(page.locator("#chat-talk .bot.message")).to_contain_text("re: ", timeout=LONG_MS)
+        write(page, "chat-prompt", IMITATING)
+        page.locator("#chat-send").click()
+        expect(page.locator("#chat-talk .bot.message .katex-html")).to_be_visible(timeout=LONG_MS)
+        expect(page.locator("#chat-talk .bot.message .code_wrap code.language-python")).to_have_text("x = 1\n")
+        expect(page.locator("#chat-talk .bot.message li > input")).to_be_checked()
+        assert page.evaluate(IMITATED) == []
+        assert [
+            part for part in ("chat-send", "chat-prompt", "chat-clear") if not page.evaluate(IN_REACH, part)
+        ] == []
         found: list[str] = []
         for part in walk(page):
             page.wait_for_timeout(500)

@@ -2,7 +2,7 @@
 
 It replays what the real engine wrote (`tests/fake/recorded`), honours the stop file as the hook does, and
 misbehaves as FAKE_ENGINE says: `slow` waits after each step, `flood` prints without end, `day` logs what a run of 24 hours logs, `crash` ends with a traceback, `fail NAME` ends as
-the real engine did in `recorded/failures/NAME.txt`, `hang` never begins, `fork` leaves a child in a session of its own and then goes on slowly, `silent` writes nothing and
+the real engine did in `recorded/failures/NAME.txt`, `tell` prints its environment, as the distributed launcher does, `hang` never begins, `fork` leaves a child in a session of its own and then goes on slowly, `silent` writes nothing and
 ends with status 0.
 """
 
@@ -25,6 +25,8 @@ def train(config: dict[str, object]) -> int:
     output = Path(str(config["output_dir"]))
     sys.stderr.write((RECORDED / "log.txt").read_text(encoding="utf-8"))
     assert Path(str(config["train_dataset_path"])).is_file()
+    if mode == "tell":
+        print(dict(os.environ))
     if mode == "hang":
         time.sleep(300)
     if mode.startswith("fail "):
