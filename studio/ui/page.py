@@ -52,7 +52,7 @@ def build_page(parts: StudioParts) -> gr.Blocks:
     words = Words()
     with gr.Blocks(title=say("page.title"), analytics_enabled=False, delete_cache=UPLOADS_KEPT_S) as page:
         with gr.Row(elem_id="page-header"):
-            header = gr.HTML(_header("en"), elem_classes="plain")
+            header = gr.HTML(_header("en"), elem_classes="plain", elem_id="page-head")
             language = gr.Radio(
                 [("English", "en"), ("中文", "zh")],
                 value="en",

@@ -36,3 +36,16 @@ def test_a_change_of_language_asks_the_server_three_times(home: Home) -> None:
     asking = [one for one in config["dependencies"] if one["backend_fn"] and (chosen, "change") in one["targets"]]
     # Words, words that depend on more, and the rows, which stay in their queue.
     assert len(asking) == 3
+
+
+def test_the_page_opens_without_asking_for_tabs_that_nobody_has_opened(home: Home) -> None:
+    config: Any = build_app(home).routes[-1].app.get_blocks().config  # type: ignore[attr-defined]
+    loading = [one for one in config["dependencies"] if one["backend_fn"] and (0, "load") in one["targets"]]
+    filled = {component for one in loading for component in one["outputs"]}
+    names = {one["id"]: one["props"].get("elem_id") or "" for one in config["components"]}
+    head = next(key for key, name in names.items() if name == "page-head")
+    later = ("history-", "batch-", "evaluation-", "probes-", "prove-", "export-", "serve-", "dataset-")
+    assert [names[component] for component in filled if names[component].startswith(later)] == []
+    # Those that show no progress tell nobody of it, or Gradio would go on telling all of them for ever.
+    quiet = [one for one in config["dependencies"] if one["show_progress"] == "hidden"]
+    assert {tuple(one["show_progress_on"]) for one in quiet} == {(head,)}
