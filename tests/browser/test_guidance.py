@@ -143,7 +143,7 @@ def test_what_is_typed_early_stands_and_the_form_comes_back_without_what_is_gone
     context.add_init_script(f"localStorage['studio-train-form'] ??= '{kept}'")
     page = context.new_page()
     late: list[Route] = []
-    page.route("**/queue/data*", late.append)
+    page.route("**/queue/data*", lambda route: late.append(route))
     page.goto(studio.address)
     write(page, "train-learning_rate", "0.0123")
     page.unroute("**/queue/data*")
