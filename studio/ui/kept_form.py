@@ -107,8 +107,8 @@ def _is_there(home: Home, given: str) -> bool:
     try:
         return model_path(home, given).is_dir()
     except StudioError:
-        # What may not be reached is told with all else that is wrong with the form.
-        return True
+        # What may not be reached is not there for the page.
+        return False
 
 
 def _choices(home: Home, model: str | None, adapter: str, chosen: list[str] | None, held_out: str | None) -> Any:

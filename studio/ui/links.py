@@ -51,7 +51,7 @@ def wire_links(parts: "StudioParts", page: gr.Blocks, tabs: gr.Tabs, links: dict
         show_progress="hidden",
     )
     for tab, name in zip((each for each in tabs.children if isinstance(each, gr.Tab)), names, strict=True):
-        tab.select(None, None, None, js=f"() => window.studio.visited('{name}')")
+        tab.select(None, None, None, js=f"() => window.studio.selected('{name}')")
     run.input(None, run, None, js="(run) => window.studio.picked(run)")
 
 

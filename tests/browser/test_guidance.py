@@ -143,12 +143,12 @@ def test_what_is_typed_early_stands_and_the_form_comes_back_without_what_is_gone
     context.add_init_script(f"localStorage['studio-train-form'] ??= '{kept}'")
     page = context.new_page()
     late: list[Route] = []
-    page.route("**/queue/data*", late.append)
+    page.route("**/queue/data*", lambda route: late.append(route))
     page.goto(studio.address)
     write(page, "train-learning_rate", "0.0123")
-    page.unroute("**/queue/data*")
     for answer in late:
         answer.continue_()
+    page.unroute("**/queue/data*")
     expect(page.locator("#train-max_steps input, #train-max_steps textarea")).to_have_value("7")
     page.wait_for_function("localStorage['studio-train-form'].includes('0.0123')")
     assert value(page, "train-learning_rate") == "0.0123"

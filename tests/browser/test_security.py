@@ -1,13 +1,25 @@
 """Logging in and out as a person does, under the strictest policy that the page lives with."""
 
+from typing import Literal
+
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from studio.actions.access import set_password
 from tests.browser.conftest import Studio, _is_foreign, _is_wrong
 from tests.browser.page_parts import open_tab
+from tests.browser.reading import findings
 
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 TABS = ("train", "history", "chat", "evaluate", "export", "serve", "dataset")
+
+
+def findings_in_both_schemes(page: Page) -> list[str]:
+    found: list[str] = []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        found += [f"{scheme}: {one}" for one in findings(page)]
+    return found
 
 
 @pytest.mark.browser
@@ -28,11 +40,13 @@ def test_a_person_logs_in_uses_the_page_and_logs_out(studio: Studio, browser: Br
     expect(page.get_by_text("登录", exact=True)).to_be_hidden()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(2, 6, 23)"
+    assert findings_in_both_schemes(page) == []
     assert wrong == []
 
     page.get_by_label("Password").fill("wrong horse")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_contain_text("This is not the password.")
+    assert findings_in_both_schemes(page) == []
     # The browser tells of the 401 itself.
     wrong.clear()
 

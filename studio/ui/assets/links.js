@@ -47,12 +47,18 @@
     setTimeout(showRun, 300);
   }
 
-  // Called by the page itself, too, see `links.py`: after what the tab asks the server for.
   function visited(tab) {
     window.studio.keepTab(tab);
     follow({ tab, run: tab === "train" ? run : "" });
   }
 
+  // A tab's own event comes after all that the tab asks the server for: another may be open by then.
+  function selected(tab) {
+    const shown = document.querySelector("#page-tabs > .tab-wrapper [role=tab][aria-selected=true]");
+    visited(shown?.dataset.tabId || tab);
+  }
+
+  // Called by the page itself, as `selected` is; see `links.py`.
   function picked(path) {
     run = nameOf(path);
     follow({ tab: "train", run });
@@ -91,6 +97,6 @@
     if (name && name !== run) press("page-open-run", name);
     if (tab === "train") run = name;
   });
-  Object.assign(window.studio, { address, goLink, openTab, openRun, visited, picked });
+  Object.assign(window.studio, { address, goLink, openTab, openRun, selected, picked });
   begin();
 })();
