@@ -28,6 +28,7 @@
       return;
     }
     const isDrawn = element.closest(DRAWN);
+    element.style?.removeProperty("position");
     for (const { name } of [...element.attributes]) {
       if (isDrawn ? NEVER.test(name) : !ATTRIBUTES.has(name)) element.removeAttribute(name);
     }
