@@ -134,7 +134,7 @@ def test_the_page_works_under_a_sub_path(proxied: tuple[str, str], browser: Brow
     expect(page.locator("#train-yaml")).to_contain_text("learning_rate: 0.002")
     # Our own routes and scripts: the list of runs.
     open_tab(page, "history")
-    expect(page.get_by_text(say("empty.runs", "en"))).to_be_visible()
+    expect(page.locator("[data-history]")).to_contain_text(say("history.empty", "en"))
     assert page.evaluate("typeof Plotly.react") == "function"
     # An upload.
     open_tab(page, "dataset")
