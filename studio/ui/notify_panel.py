@@ -78,8 +78,8 @@ def browser_box(language: str) -> str:
     """The browser's own switch, which `notify.js` reads; states are worded for its messages."""
     states = ("finished", "stopped", "failed", "lost")
     words = " ".join(f'data-{state}="{html.escape(say(f"state.{state}", language))}"' for state in states)
-    refused = html.escape(say("notify.browser.refused", language))
+    denied = html.escape(say("notify.browser.refused", language))
     return (
-        f'<label class="notify" data-notify {words} data-refused="{refused}"><input type="checkbox"> '
+        f'<label class="notify" data-notify {words} data-denied="{denied}"><input type="checkbox"> '
         f'{html.escape(say("notify.browser", language))} <span class="said" role="status"></span></label>'
     )

@@ -20,7 +20,9 @@
 
   function follow(change) {
     const next = address(change);
-    if (next !== address({})) history.pushState(history.state, "", next);
+    // The tab that the page opens with is no step of anybody's.
+    const how = asked("tab") ? "pushState" : "replaceState";
+    if (next !== address({})) history[how](history.state, "", next);
   }
 
   const nameOf = (path) => (path || "").split("/").at(-1);

@@ -16,7 +16,7 @@
     input.onchange = async () => {
       const granted = input.checked && (await window.Notification?.requestPermission()) === "granted";
       localStorage.setItem(KEPT, granted ? "yes" : "no");
-      box.querySelector(".said").textContent = input.checked && !granted ? box.dataset.refused : "";
+      box.querySelector(".said").textContent = input.checked && !granted ? box.dataset.denied : "";
       input.checked = granted;
     };
   }
