@@ -22,11 +22,11 @@ check: $(DEV_STAMP)
 fast: $(DEV_STAMP)
 	@$(BIN)/python -m pytest -q -n 2
 
-# Engines work side by side, a file of tests each; a browser has the machine to itself.
+# Two at a time, a file of tests each.
 slow: $(DEV_STAMP)
 	@scripts/chromium
 	@$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile --durations=15
-	@$(BIN)/python -m pytest -q -m browser --durations=15
+	@$(BIN)/python -m pytest -q -m browser -n 2 --dist loadfile --durations=15
 	@$(BIN)/python scripts/faults -q -m 'faults and short' --durations=15
 
 # Every fault, and the tables of docs/reliability.md.

@@ -24,8 +24,8 @@ from studio.stores.home import Home
 CHECKOUT = Path(__file__).parents[2]
 # A reload cuts off what the page is asking just then, and Gradio's client says so for each.
 CUT_OFF = ("AbortError: signal is aborted", "Connection errored out")
-# A busy machine takes longer than the five seconds that Playwright waits by itself.
-expect.set_options(timeout=20_000)
+# A busy machine takes longer than the five seconds that Playwright waits by itself, and two tests keep this one busy.
+expect.set_options(timeout=40_000)
 FLAGS = ["--no-sandbox", "--disable-background-networking"]
 
 
