@@ -16,7 +16,7 @@ SECRET_VARIABLE = re.compile(
     re.IGNORECASE,
 )
 # Who has a password within an address: `http://user:password@proxy:3128`.
-PASSWORD = re.compile(r"\w+://[^/\s@]*:[^/\s@]+@")
+PASSWORD = re.compile(r"\w+:/{2}[^/\s@]*:[^/\s@]+@")
 
 
 def is_secret_key(name: str) -> bool:

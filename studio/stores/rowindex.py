@@ -18,20 +18,19 @@ from studio.core.rows import Fault
 from studio.errors import NotFound, StudioError
 from studio.stores.atomic import write_bytes
 from studio.stores.datafiles import (
-    MOST_ROW_BYTES,
     RawRow,
     csv_delimiter,
     data_files,
     data_suffix,
     is_gzipped,
     iter_lines,
-    iter_parquet,
     iter_raw,
-    open_parquet,
     read_csv,
     read_encoding,
     read_json_line,
 )
+from studio.stores.limits import MOST_ROW_BYTES
+from studio.stores.parquet import iter_parquet, open_parquet
 
 # One remembered place per this many rows: a page starts at most this many rows too early.
 STRIDE = 64

@@ -22,7 +22,7 @@ from studio.core.plain_yaml import BadYaml, read_yaml
 from studio.core.request import TrainRequest
 from studio.core.sweep import read_axes
 from studio.errors import StudioError
-from studio.stores import datafiles
+from studio.stores import datafiles, parquet
 from studio.stores.datafiles import iter_raw
 from studio.stores.home import Home
 from studio.texts import LANGUAGES, word_error
@@ -396,8 +396,9 @@ SMALL = (
 def test_what_takes_few_bytes_and_endless_time_is_refused(
     how: str, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for limit, most in {"UNPACKED_LINES": 200_000, "REPEATED_BYTES": 20_000_000, "REPEATED_RATIO": 1}.items():
-        monkeypatch.setattr(datafiles, limit, most)
+    monkeypatch.setattr(datafiles, "UNPACKED_LINES", 200_000)
+    monkeypatch.setattr(parquet, "REPEATED_BYTES", 20_000_000)
+    monkeypatch.setattr(parquet, "REPEATED_RATIO", 1)
     name, write = BOMBS[how]
     path = home.data / name
     write(path, 3 << 20)
