@@ -37,6 +37,8 @@ SERVER_OPTIONS: tuple[OptionSpec, ...] = (
     OptionSpec("tool_call_parser", "parser", "", "serving"),
 )
 PORT_OPTIONS = ("metrics_port", "engine_worker_queue_port")
+# A model that never learnt to end answers until its context is full, which takes minutes on a CPU.
+SNIPPET_TOKENS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,8 @@ def model_name(request: ServeRequest) -> str:
 def snippets(address: str, model: str, has_key: bool, greeting: str = "Hello!") -> Snippets:
     """A question to a server, for a shell and in Python."""
     messages = [{"role": "user", "content": greeting}]
-    body = json.dumps({"model": model, "messages": messages}, ensure_ascii=False)
+    asked = {"model": model, "messages": messages, "max_tokens": SNIPPET_TOKENS}
+    body = json.dumps(asked, ensure_ascii=False)
     key = ' \\\n  -H "Authorization: Bearer $STUDIO_API_KEY"' if has_key else ""
     curl = (
         f"curl {shlex.quote(f'{address}/v1/chat/completions')} \\\n  -H 'Content-Type: application/json'{key}"
@@ -207,7 +210,8 @@ def snippets(address: str, model: str, has_key: bool, greeting: str = "Hello!") 
     python = (
         f"{imports}from openai import OpenAI\n\n"
         f"client = OpenAI(base_url={f'{address}/v1'!r}, api_key={secret})\n"
-        f"answer = client.chat.completions.create(\n    model={model!r},\n    messages={messages!r},\n)\n"
+        f"answer = client.chat.completions.create(\n    model={model!r},\n    messages={messages!r},\n"
+        f"    max_tokens={SNIPPET_TOKENS},\n)\n"
         "print(answer.choices[0].message.content)"
     )
     return Snippets(curl, python)

@@ -217,7 +217,8 @@ def test_snippets_survive_quotes_and_hold_no_key() -> None:
     made = snippets("http://127.0.0.1:1", name, True, "Don't $(ls)")
     words = shlex.split(made.curl.replace("\\\n", " "))
     body = json.loads(words[words.index("-d") + 1])
-    assert body == {"model": name, "messages": [{"role": "user", "content": "Don't $(ls)"}]}
+    # A model that never learnt to end would answer for minutes.
+    assert body == {"model": name, "messages": [{"role": "user", "content": "Don't $(ls)"}], "max_tokens": 256}
     assert words[words.index("-d") - 1] == "Authorization: Bearer $STUDIO_API_KEY"
     assert words[1] == "http://127.0.0.1:1/v1/chat/completions"
     compile(made.python, "snippet", "exec")
