@@ -26,7 +26,7 @@ fast: $(DEV_STAMP)
 slow: $(DEV_STAMP)
 	@scripts/chromium
 	@$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile --durations=15
-	@$(BIN)/python -m pytest -q -m browser -n 2 --dist loadfile --durations=15
+	@$(BIN)/python -m pytest -q -m browser -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 	@$(BIN)/python scripts/faults -q -m 'faults and short' --durations=15
 
 # Every fault, and the tables of docs/reliability.md.

@@ -29,6 +29,11 @@ expect.set_options(timeout=40_000)
 FLAGS = ["--no-sandbox", "--disable-background-networking"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: of two workers none waits for the other at the end."""
+    items.sort(key=lambda item: not getattr(getattr(item, "module", None), "TRAINS_OFTEN", False))
+
+
 @dataclass
 class Studio:
     """A studio process over a home; it can be killed and started again on the same port."""

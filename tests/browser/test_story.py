@@ -29,6 +29,7 @@ from tests.browser.page_parts import (
 )
 
 pytestmark = pytest.mark.browser
+TRAINS_OFTEN = True
 # Invented, so that no model can know the answers.
 ROWS = [
     ("蓝星口服液每天喝几次？", "每天两次，每次一支。"),
