@@ -172,20 +172,20 @@ def test_folder_deleted(engine_home: Home, undisturbed: Curve, phase: str) -> No
     "phase", ["state.json", "request.json", "job.json", "metrics.jsonl", "machine.jsonl", "log.txt", "train.yaml"]
 )
 def test_file_torn(engine_home: Home, lora_run: RunView, torn_studio: Studio, phase: str) -> None:
-    other = torn_studio.home.saves / "ernie-4.5-demo" / "lora" / "torn"
-    shutil.rmtree(other, ignore_errors=True)
+    # Each has a folder of its own: of a copy with the same times the studio would still know what it has read before.
+    other = torn_studio.home.saves / "ernie-4.5-demo" / "lora" / f"torn-{phase}"
     shutil.copytree(lora_run.path, other)
     path = other / "studio" / phase
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    address = f"{torn_studio.address}studio"
+    address, run = f"{torn_studio.address}studio", f"ernie-4.5-demo/lora/{other.name}"
     told = httpx.get(f"{address}/runs", timeout=30)
     assert told.status_code == 200
     assert "ernie-4.5-demo/lora/whole" in [one["run"] for one in told.json()["runs"]]
     for route in ("run", "points", "log"):
-        answer = httpx.get(f"{address}/{route}", params={"run": "ernie-4.5-demo/lora/torn"}, timeout=30)
+        answer = httpx.get(f"{address}/{route}", params={"run": run}, timeout=30)
         assert answer.status_code == 200, route
     if phase == "request.json":
-        card = httpx.get(f"{address}/run", params={"run": "ernie-4.5-demo/lora/torn"}, timeout=30).json()["card"]
+        card = httpx.get(f"{address}/run", params={"run": run}, timeout=30).json()["card"]
         assert "request.json is broken" in card
     assert find_adapters(torn_studio.home)
     assert list_runs(torn_studio.home)
