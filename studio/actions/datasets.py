@@ -14,6 +14,7 @@ from studio.actions.runs import list_runs
 from studio.core.formats import STAGES_OF, detect_format, entry_format
 from studio.core.mapping import check_entry, propose_entry
 from studio.core.parsing import RowFault, parse_row
+from studio.core.plain_json import count_characters
 from studio.core.rows import Fault, Row
 from studio.core.runs import QUEUED
 from studio.errors import NotFound, Problem, RequestRefused, StudioError
@@ -33,6 +34,8 @@ from studio.stores.runs import read_request
 
 NAME = re.compile(r"\w[\w.\-]{0,63}")
 SAMPLED_ROWS = 50
+# A row may be as large as a book; fifty of those would take half a gigabyte.
+SAMPLED_CHARACTERS = 20_000_000
 # What a person may change of an entry: how its file is read. The rest is the studio's, or others'.
 MAPPING_KEYS = ("formatting", "ranking", "columns", "tags")
 
@@ -204,7 +207,13 @@ def _refuse_if_needed(home: Home, name: str) -> None:
 
 def _sample(path: Path) -> list[Mapping[str, Any]]:
     """The first rows that are objects. Raises StudioError when there is none."""
-    sample = list(islice((raw.value for raw in iter_raw(path) if _is_object(raw.value)), SAMPLED_ROWS))
+    sample: list[Mapping[str, Any]] = []
+    left = SAMPLED_CHARACTERS
+    for row in islice((raw.value for raw in iter_raw(path) if _is_object(raw.value)), SAMPLED_ROWS):
+        sample.append(row)
+        left -= count_characters(row)
+        if left <= 0:
+            break
     if not sample:
         fault = next((raw.value for raw in iter_raw(path) if isinstance(raw.value, Fault)), None)
         if fault is None:

@@ -30,6 +30,13 @@ def count_values(text: str | bytes) -> int:
     return text.count(",") + text.count("[") + text.count("{")
 
 
+def count_characters(value: object) -> int:
+    """How long the texts in a value are together, keys left out."""
+    if isinstance(value, str):
+        return len(value)
+    return sum(count_characters(item) for held in _collections([value]) for item in held)
+
+
 def is_deep(value: object) -> bool:
     """Whether a value is nested more than DEEPEST deep; what works through such a one would run out of stack."""
     level = _collections([value])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from studio.actions import datasets
 from studio.actions.datasets import (
     add_dataset,
     edit_dataset,
@@ -36,6 +37,15 @@ def test_a_file_is_recognised_with_its_evidence(tmp_path: Path) -> None:
     report = inspect_file(write_jsonl(tmp_path / "x.jsonl", [GOOD, {"instruction": "问", "output": ""}]))
     assert (report.format, report.evidence, report.rows) == ("alpaca", ("instruction", "output"), 2)
     assert [(fault.line, fault.field, fault.code) for fault in report.faults] == [(2, "output", "empty")]
+
+
+def test_of_long_rows_few_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = [{"role": "user", "content": "问" * 30}, {"role": "assistant", "content": "答" * 30}]
+    file = write_jsonl(tmp_path / "x.jsonl", [{"messages": turns}] * 9)
+    letters = 30 + 30 + len("user" + "assistant")
+    for most, looked_at in ((1, 1), (letters, 1), (letters + 1, 2), (letters * 10, 9)):
+        monkeypatch.setattr(datasets, "SAMPLED_CHARACTERS", most)
+        assert len(inspect_file(file).sample) == looked_at, most
 
 
 @pytest.mark.parametrize(

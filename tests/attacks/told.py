@@ -105,7 +105,7 @@ TRIED: dict[str, Tried] = {
             "data files: lines and paragraphs of 1 GB, 10⁶ columns, gzipped bombs",
             "数据文件：1 GB 的行与段落、10⁶ 列、gzip 炸弹",
         ),
-        ("at most 600 MB of memory", "内存不超过 600 MB"),
+        ("at most 300 MB of memory", "内存不超过 300 MB"),
     ),
     "processes.shell": Tried(
         PROCESSES,
