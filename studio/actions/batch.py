@@ -126,13 +126,8 @@ def view_batch(home: Home, name: str) -> BatchView:
     )
 
 
-def list_batches(home: Home, kind: str = "batch") -> list[BatchView]:
-    """All batches of a kind, the newest first."""
-    return [view_batch(home, name) for name in name_batches(home, kind)]
-
-
 def name_batches(home: Home, kind: str = "batch") -> list[str]:
-    """The names of all batches of a kind, the newest first; quicker than a look into each."""
+    """The names of all batches of a kind, the newest first."""
     folders = find_batch_folders(home.batches)
     return [folder.name for folder in folders if read_batch_request(BatchPaths(folder)).kind == kind]
 

@@ -53,7 +53,7 @@ def wire_notify(home: Home, tab: Any, language: gr.Radio, parts: Mapping[str, An
     """What the buttons do; an address that is kept is shown masked, and never sent to the page."""
     language.change(browser_box, language, parts["here"], show_progress="hidden")
 
-    def show(spoken: str) -> Any:
+    def show() -> Any:
         address, shape = known_webhook(home)
         return gr.update(placeholder=address), shape
 
@@ -69,7 +69,7 @@ def wire_notify(home: Home, tab: Any, language: gr.Radio, parts: Mapping[str, An
         return failed or notice(say("notify.tried", spoken), "good")
 
     url, shape, told = parts["url"], parts["shape"], parts["told"]
-    tab.select(show, language, [url, shape], show_progress="hidden")
+    tab.select(show, None, [url, shape], show_progress="hidden")
     parts["save"].click(save, [url, shape, language], [told, url], trigger_mode="once")
     parts["trial"].click(send_trial, language, told, trigger_mode="once")
 

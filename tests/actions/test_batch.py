@@ -17,7 +17,7 @@ from studio.actions.batch import (
     batch_jsonl,
     cancel_batch,
     first_question,
-    list_batches,
+    name_batches,
     read_table,
     remove_batch,
     view_batch,
@@ -249,7 +249,7 @@ def test_bad_input_starts_nothing(home: Home, batches: Batches, server: ModelSer
     ):
         with pytest.raises(StudioError):
             batches.start(bad)
-    assert list_batches(home) == []
+    assert name_batches(home) == []
     batches.start(request)
     with pytest.raises(RequestRefused):
         batches.start(request)
@@ -265,9 +265,9 @@ def test_a_batch_is_whole_without_its_dataset_until_it_is_removed(
     batches.wait("b", WAIT_S)
     (home.data / "pairs.jsonl").unlink()
     assert texts(home)[1] == "re: Hello?"
-    assert [view.name for view in list_batches(home)] == ["b"]
+    assert name_batches(home) == ["b"]
     remove_batch(home, "b")
-    assert list_batches(home) == []
+    assert name_batches(home) == []
     assert not (home.batches / "b").exists()
 
 

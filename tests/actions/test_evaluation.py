@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from studio.actions.answering import JUDGE_KEY
-from studio.actions.batch import cancel_batch, list_batches, name_batches, read_table, view_batch
+from studio.actions.batch import cancel_batch, name_batches, read_table, view_batch
 from studio.actions.batches import Batches
 from studio.actions.evaluation import Asked, compare_scores, list_run_scores, read_report, run_of
 from studio.cli import main
@@ -200,7 +200,6 @@ def test_evaluations_and_batches_stand_in_lists_of_their_own(
     batches.wait(batches.start(asking(server, "one\t\tx")).name, WAIT_S)
     batches.wait(batches.start(asking(server, "one\t\tx", name="b", measures=())).name, WAIT_S)
     assert (name_batches(home, "evaluation"), name_batches(home)) == (["e"], ["b"])
-    assert [view.name for view in list_batches(home, "evaluation")] == ["e"]
     assert read_report(home, "b") is None
 
 

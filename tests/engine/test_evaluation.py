@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from studio.actions.batch import list_batches, read_table
+from studio.actions.batch import name_batches, read_table, view_batch
 from studio.actions.batches import Batches
 from studio.actions.chat import ChatModels
 from studio.actions.evaluation import list_run_scores
@@ -62,7 +62,8 @@ def test_the_loss_of_the_result_is_the_trainers_own_and_less_than_the_bases(
     assert scores.differences["loss"].value < 0
     assert scores.differences["loss"].is_certain
     assert "f1" in scores.estimates
-    view = next(view for view in list_batches(engine_home, "evaluation") if view.request.held_out == run.run)
+    views = [view_batch(engine_home, name) for name in name_batches(engine_home, "evaluation")]
+    view = next(view for view in views if view.request.held_out == run.run)
     assert (view.state, view.total, view.failed) == ("finished", 12, 0)
 
 
