@@ -2,7 +2,7 @@
 
 import importlib
 import io
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ CELLS_PER_BYTE = 20
 # What texts that are kept once may come to: a system prompt that is the same in all rows is no attack.
 REPEATED_BYTES = 10_000_000_000
 REPEATED_RATIO = 1000
+# What all texts of a list may come to, if one row held them all.
+LISTED_BYTES = 500_000_000
 
 
 @contextmanager
@@ -49,11 +51,11 @@ def iter_parquet(path: Path, groups: list[int] | None = None) -> Iterator[object
         for group in range(file.num_row_groups) if groups is None else groups:
             told = file.metadata.row_group(group)
             _refuse_large_group(path, told)
-            # A text that is kept once may stand in every row: in so few bytes it is read as it is kept.
-            once = [column for column in _columns(told) if column.has_dictionary_page]
-            small = [column.path_in_schema for column in once if column.total_uncompressed_size <= MOST_ROW_BYTES]
-            with parquet.ParquetFile(path, metadata=file.metadata, read_dictionary=small) as reader:
-                for batch in reader.iter_batches(batch_size=_rows_at_once(path, told, group), row_groups=[group]):
+            longest = _longest_texts(path, file, group)
+            with parquet.ParquetFile(
+                path, metadata=file.metadata, read_dictionary=_read_as_kept(file, group, longest)
+            ) as reader:
+                for batch in reader.iter_batches(batch_size=_rows_at_once(told, longest), row_groups=[group]):
                     for part, size in _parts(path, batch):
                         left -= size
                         if left < 0:
@@ -66,12 +68,40 @@ def _plain(batch: Any, schema: Any) -> Any:
     return batch if batch.schema.equals(schema) or "_view" in str(schema) else batch.cast(schema)
 
 
-def _rows_at_once(path: Path, told: Any, group: int) -> int:
+def _longest_texts(path: Path, file: Any, group: int) -> dict[str, int]:
+    """The bytes of the longest text that each large column keeps once."""
+    large = (
+        column.path_in_schema
+        for column in _columns(file.metadata.row_group(group))
+        if column.has_dictionary_page and column.total_uncompressed_size > MOST_ROW_BYTES
+    )
+    return {name: _longest(path, group, name) for name in large}
+
+
+def _read_as_kept(file: Any, group: int, longest: Mapping[str, int]) -> list[str]:
+    """The columns of texts that are kept once, and are small or may fill the memory with one row.
+
+    All others are read quicker with each text where it is meant.
+    """
+    return [
+        column.path_in_schema
+        for number, column in enumerate(_columns(file.metadata.row_group(group)))
+        if column.has_dictionary_page
+        and (
+            column.path_in_schema not in longest
+            or (
+                file.schema.column(number).max_repetition_level
+                and longest[column.path_in_schema] * column.num_values > LISTED_BYTES
+            )
+        )
+    ]
+
+
+def _rows_at_once(told: Any, longest: Mapping[str, int]) -> int:
     """How many rows of a group are read together: texts that are kept once count in each row."""
     row_bytes = told.total_byte_size // max(1, told.num_rows)
     for column in _columns(told):
-        if column.has_dictionary_page and column.total_uncompressed_size > MOST_ROW_BYTES:
-            row_bytes += _longest(path, group, column.path_in_schema) * (-(-column.num_values // told.num_rows))
+        row_bytes += longest.get(column.path_in_schema, 0) * (-(-column.num_values // told.num_rows))
     return max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, row_bytes)))
 
 
@@ -81,12 +111,16 @@ def _longest(path: Path, group: int, column: str) -> int:
     compute: Any = importlib.import_module("pyarrow.compute")
     types: Any = importlib.import_module("pyarrow.types")
     with parquet.ParquetFile(path, read_dictionary=[column]) as file:
-        array = next(file.iter_batches(batch_size=1, row_groups=[group], columns=[column])).column(0)
-    while not types.is_dictionary(array.type) and array.type.num_fields:
-        array = array.flatten()[0] if types.is_struct(array.type) else array.flatten()
-    return (
-        compute.max(compute.binary_length(array.dictionary)).as_py() or 0 if types.is_dictionary(array.type) else 0
-    )
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=[group], columns=[column]):
+            array = batch.column(0)
+            while not types.is_dictionary(array.type) and array.type.num_fields:
+                array = array.flatten()[0] if types.is_struct(array.type) else array.flatten()
+            if not types.is_dictionary(array.type):
+                return 0
+            # Of rows that are empty lists nothing is read, nor what is kept.
+            if len(array.dictionary):
+                return compute.max(compute.binary_length(array.dictionary)).as_py() or 0
+    return 0
 
 
 def _columns(group: Any) -> Iterator[Any]:

@@ -319,6 +319,16 @@ def text_all_over_a_row(path: Path, size: int) -> None:
     )
 
 
+def text_all_over_a_late_row(path: Path, size: int) -> None:
+    """The same after 99 empty rows, in a file that does not say that it keeps texts once."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), pa.array(["x" * (size // 50)]))
+    table = pa.table({"text": pa.ListArray.from_arrays(pa.array([0] * 100 + [5000]), texts)})
+    pq.write_table(table, path, compression="zstd", dictionary_pagesize_limit=size, store_schema=False)
+
+
 def endless_cells(path: Path, size: int) -> None:
     """As many rows as there may be bytes, of one zero each."""
     import pyarrow as pa
@@ -357,6 +367,7 @@ BOMBS: dict[str, tuple[str, Callable[[Path, int], None]]] = {
     "line ends": ("ends.jsonl", lambda path, size: path.write_bytes(b"\n" * (size // 8))),
     "a text in every row of Parquet": ("every.parquet", text_in_every_row),
     "a text all over a row of Parquet": ("all.parquet", text_all_over_a_row),
+    "a text all over a late row of Parquet": ("late.parquet", text_all_over_a_late_row),
     "cells of Parquet": ("cells.parquet", endless_cells),
     "a cell of Parquet": ("cell.parquet", lambda path, size: large_cell(path, size // 8)),
 }
@@ -389,6 +400,7 @@ SMALL = (
     "cells of Parquet",
     "a text in every row of Parquet",
     "a text all over a row of Parquet",
+    "a text all over a late row of Parquet",
 )
 
 
