@@ -3,6 +3,7 @@
 import importlib
 import io
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ BLOCK_BYTES = 1 << 22
 MANY_BYTES = 1 << 16
 POINTS = ("log", "eval")
 BEGIN = b'{"kind": "begin"'
+# A run's first line begins with the time at which it began.
+HEAD_BYTES = 64
 NO_MEASURES = ("kind", "time", "step")
 
 
@@ -34,6 +37,8 @@ class MetricsTail:
 
     def _clear(self) -> None:
         self.inode = 0
+        self.written_ns = 0
+        self.head = b""
         self.offset = 0
         self.curves = Curves()
         self.begin: dict[str, Any] = {}
@@ -47,20 +52,24 @@ class MetricsTail:
     @property
     def version(self) -> str:
         """Changes when something was added."""
-        return f"{self.inode}-{self.offset}"
+        return f"{self.inode}-{self.offset}-{zlib.crc32(self.head):x}"
 
     def update(self) -> None:
-        """Read what was appended since the last call; start over when the file was replaced or cut."""
+        """Read what was appended since the last call; start over when the file was replaced or cut.
+
+        A file that takes the place of a deleted one often gets its inode, so the beginning is looked at, too.
+        """
         try:
             status = self.path.stat()
         except FileNotFoundError:
             return
-        if status.st_ino != self.inode or status.st_size < self.offset:
-            self._clear()
-            self.inode = status.st_ino
-        if status.st_size == self.offset:
+        if status.st_ino == self.inode and status.st_size == self.offset and status.st_mtime_ns == self.written_ns:
             return
         with self.path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+            if status.st_ino != self.inode or status.st_size < self.offset or not head.startswith(self.head):
+                self._clear()
+            self.inode, self.written_ns, self.head = status.st_ino, status.st_mtime_ns, head
             file.seek(self.offset)
             added = file.read()
         whole = added.rfind(b"\n") + 1

@@ -1,8 +1,11 @@
 """Metrics are read while they grow."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from studio.stores.tails import MetricsTail
 
@@ -85,6 +88,24 @@ def test_steps_that_a_resumed_run_logs_again_are_not_doubled(tmp_path: Path) -> 
     tail = MetricsTail(path)
     tail.update()
     assert points(tail) == ([1.0, 2.0, 3.0], [3.0, 1.9, 1.5])
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_a_run_of_the_same_name_shows_nothing_of_one_that_was_deleted(tmp_path: Path, more: int) -> None:
+    path = tmp_path / "metrics.jsonl"
+    begun = {"kind": "begin", "time": 1000.0, "step": 0}
+    append(path, begun, log(1, 3.0), log(2, 2.0))
+    tail = MetricsTail(path)
+    tail.update()
+    seen, size = tail.version, path.stat().st_size
+    # Written in its place, which leaves the inode as it was: so do file systems with the next file.
+    path.write_bytes(b"")
+    append(path, {**begun, "time": 2000.0}, log(1, 1.0), *(log(2 + n, 0.5) for n in range(1 + more)))
+    os.utime(path, ns=(1, 1))
+    assert (path.stat().st_size == size) is (more == 0)
+    tail.update()
+    assert points(tail) == ([float(n) for n in range(1, 3 + more)], [1.0, *[0.5] * (1 + more)])
+    assert tail.version != seen
 
 
 def test_a_replaced_file_is_read_from_its_start(tmp_path: Path) -> None:
