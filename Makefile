@@ -20,7 +20,7 @@ check: $(DEV_STAMP)
 	@scripts/check
 
 fast: $(DEV_STAMP)
-	@$(BIN)/python -m pytest -q -n 2
+	@$(BIN)/python -m pytest -q -n 3
 
 # Two at a time, a file of tests each.
 slow: $(DEV_STAMP)

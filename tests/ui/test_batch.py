@@ -1,7 +1,6 @@
 """A batch as the page shows it, and its files."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,14 +10,7 @@ from studio.actions.chat import ChatModels
 from studio.core.batch import BatchRequest, Contender
 from studio.stores.home import Home
 from studio.ui.batch_card import say_left
-from studio.ui.server import build_app
 from tests.actions.model_server import serve
-
-
-@pytest.fixture
-def client(home: Home) -> Iterator[TestClient]:
-    with TestClient(build_app(home), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,16 +12,9 @@ from studio.jobs.processes import ProcessIdentity
 from studio.stores.home import Home
 from studio.stores.runs import JobPaths, write_state
 from studio.stores.servers import write_key, write_server
-from studio.ui.server import build_app
 
 KEY = "a-key-that-nobody-guesses"
 WILDCARD = "0.0.0.0"
-
-
-@pytest.fixture
-def client(home: Home) -> Iterator[TestClient]:
-    with TestClient(build_app(home), base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def a_server(home: Home, name: str, *, host: str = "127.0.0.1", model: str = "/models/m", **state: object) -> None:

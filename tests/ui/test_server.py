@@ -4,7 +4,6 @@ import ast
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,6 @@ STUDIO = Path(__file__).parents[2] / "studio"
 
 
 @pytest.fixture
-def client(home: Home) -> Iterator[TestClient]:
-    with TestClient(build_app(home), base_url="http://127.0.0.1") as client:
-        yield client
-
-
-@pytest.fixture
 def run(home: Home) -> RunPaths:
     paths = RunPaths(home.saves / "tiny" / "full" / "r1")
     paths.job.mkdir(parents=True)
@@ -35,8 +28,8 @@ def run(home: Home) -> RunPaths:
     return paths
 
 
-def test_the_page_opens(client: TestClient) -> None:
-    answer = client.get("/")
+def test_the_page_opens(home: Home) -> None:
+    answer = TestClient(build_app(home), base_url="http://127.0.0.1").get("/")
     assert answer.status_code == 200
     assert answer.headers["x-frame-options"] == "SAMEORIGIN"
 
