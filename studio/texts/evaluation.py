@@ -34,8 +34,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "evaluate.start": ("Evaluate", "开始评估"),
     "evaluation.pick": ("Evaluations", "评估记录"),
     "evaluate.none": (
-        "No evaluation is chosen. Pick a dataset and models on the left: base and tuned, to see what training did.",
-        "未选择评估。请在左侧选择数据集和模型；同时选基座与微调模型即可看到训练效果。",
+        "No evaluation is chosen. Pick a dataset and models: base and tuned, to see what training did.",
+        "未选择评估。请选择数据集和模型；同时选基座与微调模型即可看到训练效果。",
     ),
     "evaluate.no_scores": ("Nothing could be scored.", "没有可计分的内容。"),
     "evaluate.metric": ("Metric", "指标"),
