@@ -41,6 +41,15 @@ TOLD = """() => {
 CUT = """() => [...document.querySelectorAll('button, label, h1, h2, h3, .info-text, .notice, dt, dd, th, .pill')]
   .filter(one => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'visible')
   .map(one => `${one.id || one.className}: ${one.textContent.trim().slice(0, 40)}`)"""
+# Words that stand out of their button, over the next one. Gradio's arrow at what folds does so by itself.
+SPILT = """() => [...document.querySelectorAll('button:not(.label-wrap), a, summary, .pill')].filter(one => {
+  const words = document.createRange();
+  words.selectNodeContents(one);
+  const [inner, outer] = [words, one].map(each => each.getBoundingClientRect());
+  return one.checkVisibility() && inner.width && getComputedStyle(one).overflowX === 'visible'
+    && (inner.left < outer.left - 1.5 || inner.right > outer.right + 1.5);
+}).map(one => `${one.id || one.className}: ${one.textContent.trim().slice(0, 40)}`)"""
+WIDTHS = (820, 1024, 1180, 1360)
 # What is called so in Chinese, too: names, formats, units, and what is typed or in the files of the test.
 CALLED_SO = frozenset((Path(__file__).parent / "latin.txt").read_text(encoding="utf-8").split())
 OF_OPTIONS = {choice for spec in OPTIONS for choice in spec.choices} | {spec.name for spec in OPTIONS}
@@ -78,6 +87,16 @@ def findings(page: Page, *rules: str) -> list[str]:
         if one["impact"] in GRAVE
         for node in one["nodes"]
     ]
+
+
+def spilt(page: Page) -> list[str]:
+    """Which buttons are too small for their words, at the widths of tablets and laptops; leaves the widest."""
+    found: list[str] = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(50)
+        found += [f"{width} px: {one}" for one in page.evaluate(SPILT)]
+    return found
 
 
 def foreign(page: Page, language: str) -> list[str]:

@@ -13,7 +13,7 @@ from tests.actions.model_server import serve
 from tests.actions.test_train import a_request
 from tests.browser.conftest import Studio, running, watched
 from tests.browser.page_parts import LONG_MS, answers, open_tab, unfold, wait_for_points, write
-from tests.browser.reading import CUT, findings, foreign, walk
+from tests.browser.reading import CUT, SPILT, findings, foreign, spilt, walk
 from tests.conftest import FAKE, make_home
 
 pytestmark = pytest.mark.browser
@@ -68,11 +68,12 @@ def recolour(page: Page, scheme: Literal["light", "dark"]) -> None:
     page.wait_for_timeout(400)
 
 
-def test_no_part_has_a_grave_finding_in_light_or_dark_nor_a_word_of_another_language(page: Page) -> None:
+def test_no_part_has_a_grave_finding_a_spilt_word_or_one_of_another_language(page: Page) -> None:
     found: list[str] = []
     for part in walk(page):
         found += [f"{part}: {text}" for text in foreign(page, "en")]
         found += [f"{part}: {one}" for one in findings(page)]
+        found += [f"{part}, {one}" for one in spilt(page)]
         recolour(page, "dark")
         found += [f"{part}, dark: {one}" for one in findings(page, "color-contrast")]
         recolour(page, "light")
@@ -90,7 +91,7 @@ def test_on_a_phone_everything_fits_can_be_touched_and_is_chinese(page: Page) ->
     for part in walk(page):
         found += [f"{part}: {text}" for text in foreign(page, "zh")]
         found += [f"{part}: {one}" for one in findings(page, *NAMING)]
-        found += [f"{part}, cut: {one}" for one in page.evaluate(CUT)]
+        found += [f"{part}, cut: {one}" for one in [*page.evaluate(CUT), *page.evaluate(SPILT)]]
         if (width := page.evaluate("document.documentElement.scrollWidth")) > 390:
             found.append(f"{part}: {width} wide")
     page.locator("#page-language").get_by_text("English").click()
