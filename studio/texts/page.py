@@ -70,6 +70,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "PaddleFormers 的参数，每行一个，例如：neftune: true",
     ),
     "train.command": ("Command", "命令"),
+    "train.shell": ("Command line", "命令行"),
     "train.python": ("The same in Python", "等价的 Python 代码"),
     "train.yaml": ("Engine config (YAML)", "引擎配置（YAML）"),
     "train.no_command": (

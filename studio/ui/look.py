@@ -71,11 +71,10 @@ def build_theme() -> themes.Base:
 
 def read_style() -> str:
     """The style sheet, and the one text that only a style can reach: Gradio words an upload by the browser."""
-    upload = "#dataset-upload [data-testid=upload-text]"
     worded: list[str] = []
     for language in LANGUAGES:
         text = json.dumps(say("dataset.drop", language), ensure_ascii=False)
-        worded.append(f"html:lang({language}) {upload}::after {{ content: {text}; }}")
+        worded.append(f"html:lang({language}) [data-testid=upload-text]::after {{ content: {text}; }}")
     sheets = [
         (ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in ("studio", "batch", "guidance", "legible")
     ]

@@ -24,7 +24,8 @@ def build_register_panel(
     """Build the panel; returns the event after which there is one dataset more, and it is picked."""
     with words.on(gr.Accordion(say("dataset.register"), open=True), label="dataset.register"):
         upload = words.on(
-            gr.File(label=say("dataset.upload"), elem_id="dataset-upload", height=120), label="dataset.upload"
+            gr.File(label=say("dataset.upload"), elem_id="dataset-upload", elem_classes="upload", height=120),
+            label="dataset.upload",
         )
         path = words.on(
             gr.Textbox("", label=say("dataset.path"), elem_id="dataset-path", max_lines=1), label="dataset.path"

@@ -48,8 +48,16 @@ def build_settings(words: Words) -> SettingsParts:
     """The panels under the form."""
     with words.on(gr.Accordion(say("import.panel"), open=False), label="import.panel"):
         types = [".yaml", ".yml", ".json", ".zip"]
-        file = gr.File(label=say("import.file"), file_types=types, elem_id="train-import", height=110)
-        words.on(file, label="import.file")
+        file = words.on(
+            gr.File(
+                label=say("import.file"),
+                file_types=types,
+                elem_id="train-import",
+                elem_classes="upload",
+                height=120,
+            ),
+            label="import.file",
+        )
         imported = gr.HTML(elem_classes="plain", elem_id="train-imported")
     with words.on(gr.Accordion(say("preset.panel"), open=False), label="preset.panel"):
         name = gr.Textbox("", label=say("preset.name"), elem_id="train-preset-name", max_lines=1)

@@ -30,7 +30,9 @@ UNFOLD = """() => {
 TOLD = """() => {
   const told = [];
   for (const part of document.querySelectorAll('body *')) {
-    // Over Gradio's upload text ours is drawn; code, logs and rows of data are in the language in which they were written.
+    // Over Gradio's upload text ours is drawn.
+    if (part.matches('[data-testid=upload-text]')) told.push(getComputedStyle(part, '::after').content);
+    // Code, logs and rows of data are in the language in which they were written.
     if (part.closest('script, style, pre, code, .cm-editor, .said, [data-testid=upload-text], [data-testid=user], .bot') || !part.checkVisibility()) continue;
     for (const node of part.childNodes) if (node.nodeType === 3) told.push(node.data);
     for (const name of ['aria-label', 'title', 'placeholder', 'alt']) told.push(part.getAttribute(name) || '');
