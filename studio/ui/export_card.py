@@ -134,7 +134,7 @@ def _proof(report: Mapping[str, Any], facts: Mapping[str, str], link: str, langu
     )
     word = html.escape(say(f"export.{verdict}", language))
     return (
-        f'<div class="bar"></div><div class="top"><span class="pill {verdict}">{word}</span>'
+        f'<hr><div class="top"><span class="pill {verdict}">{word}</span>'
         f'<a class="phase" href="{link}" download>{html.escape(say("export.report", language))}</a></div>'
         f'<dl class="facts" style="margin-top:10px">{items}</dl><ul class="checks">{checks}</ul>'
     )

@@ -71,7 +71,7 @@ def build_serve_tab(parts: "StudioParts", words: Words, language: gr.Radio) -> N
         inputs["port"],
         inputs["port"],
         show_progress="hidden",
-    )
+    ).then(**preview)
     start.click(
         lambda values: _start(home, inputs, values, values[language]),
         asked,

@@ -75,6 +75,14 @@ def test_one_click_serves_a_model_that_outlives_the_studio(page: Page, served: S
     page.goto(served.address)
     open_tab(page, "serve")
     expect(healthy(page, view.name)).to_be_visible()
+    # What the form offers is what it shows and checks.
+    expect(page.locator("#serve-port").locator("input, textarea")).not_to_have_value(str(view.port))
+    expect(page.locator("#serve-command")).to_contain_text(f"--port {value(page, 'serve-port')}")
+    expect(page.locator("#serve-problems")).not_to_contain_text("in use")
+    top, facts = (card(page, view.name).locator(part).bounding_box() for part in (".top", ".facts"))
+    assert top
+    assert facts
+    assert facts["y"] >= top["y"] + top["height"]
 
     card(page, view.name).locator("[data-act=stop]").click()
     expect(in_state(page, view.name, "stopped")).to_be_visible(timeout=LONG_MS)
