@@ -103,6 +103,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "history.kind.option": ("Options", "选项"),
     "history.kind.data": ("Data: rows and hash", "数据：行数与哈希"),
     "history.kind.version": ("Versions", "版本"),
+    "history.version.studio": ("studio", "工作台"),
+    "history.version.code": ("studio's code (hash)", "工作台代码（哈希）"),
     "history.results": ("Options and results", "选项与结果"),
     "history.option": ("Option", "选项"),
     "history.result": ("Result", "结果"),

@@ -32,6 +32,8 @@ from studio.ui.words import attempt, field_label, notice
 # As many as a sweep has; as many columns as a table can hold; and as many curves as a person can tell apart.
 MOST_COMPARED = 200
 MOST_COLUMNS = 12
+# The others are packages, which have names of their own.
+OWN_VERSIONS = {"studio": "history.version.studio", "studio code": "history.version.code"}
 Scores = Mapping[tuple[Asked, str], Sequence[Estimate | None]]
 
 
@@ -142,7 +144,9 @@ def _say_estimate(metric: str, estimate: Estimate | None) -> str:
 
 
 def _name(one: Difference, language: str) -> str:
-    return field_label(one.name, language) if one.kind == "option" else one.name
+    if one.kind == "option":
+        return field_label(one.name, language)
+    return say(OWN_VERSIONS[one.name], language) if one.name in OWN_VERSIONS else one.name
 
 
 def _say(value: object) -> str:

@@ -203,9 +203,13 @@
     const results = document.querySelector("#history-compare .results");
     results.hidden = !Object.keys(found.numeric).length || !Object.keys(found.results).length;
     if (results.hidden) return;
-    for (const [kind, names] of [["option", Object.keys(found.numeric)], ["result", Object.keys(found.results)]]) {
+    for (const [kind, columns] of [["option", found.numeric], ["result", found.results]]) {
       const select = results.querySelector(`[data-of=${kind}]`);
+      const count = (name) => columns[name].filter((value) => value !== null).length;
+      const names = Object.keys(columns);
       select.replaceChildren(...names.map((name) => new Option(name, name)));
+      // The first of those that the most runs have.
+      select.value = names.reduce((best, name) => (count(name) > count(best) ? name : best));
       select.onchange = drawResults;
     }
     drawResults();
@@ -220,16 +224,19 @@
     const grid = dark() ? "#1e293b" : "#e2e8f0";
     const look = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: 12, family: "inherit" } };
     const axis = (text) => ({ title: { text }, gridcolor: grid, zeroline: false, automargin: true });
-    const points = { x: numeric[option], y: results[result], text: names, type: "scatter", mode: "markers+text", textposition: "top center", marker: { size: 10, color: "#3b82f6" } };
+    const points = { x: numeric[option], y: results[result], text: names, type: "scatter", mode: "markers+text", cliponaxis: false, textposition: "top center", marker: { size: 10, color: "#3b82f6" } };
     const scatter = { ...look, height: 300, margin: { l: 60, r: 20, t: 20, b: 50 }, xaxis: axis(option), yaxis: axis(result) };
     const options = { displaylogo: false, responsive: true };
     window.Plotly.react("history-scatter", [points], scatter, options);
     const known = names.map((_, index) => index).filter((index) => results[result][index] !== null);
+    const place = document.querySelector("#history-parallel");
+    place.hidden = known.length < 2;
+    if (place.hidden) return;
     const dimension = (label, all) => ({ label, values: known.map((index) => all[index]) });
     const dimensions = [...Object.entries(numeric).map(([label, all]) => dimension(label, all)), dimension(result, results[result])];
     const color = known.map((index) => results[result][index]);
-    const parallel = { type: "parcoords", dimensions, line: { color, colorscale: "Viridis", showscale: true } };
-    window.Plotly.react("history-parallel", [parallel], { ...look, height: 320, margin: { l: 70, r: 40, t: 60, b: 30 } }, options);
+    const parallel = { type: "parcoords", dimensions, line: { color, colorscale: [[0, "#3b82f6"], [1, "#f59e0b"]], showscale: true } };
+    window.Plotly.react(place, [parallel], { ...look, height: 320, margin: { l: 70, r: 40, t: 60, b: 30 } }, options);
   }
 
   function begin(place) {
