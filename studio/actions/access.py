@@ -188,7 +188,7 @@ def revoke_token(home: Home, name: str) -> None:
     def change(tokens: dict[str, Token]) -> None:
         found = [key for key, one in tokens.items() if one.name == name]
         if not found:
-            raise NotFound("no_token", "name", given=name)
+            raise NotFound("unknown_token", "name", given=name)
         for key in found:
             del tokens[key]
 

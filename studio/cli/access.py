@@ -20,7 +20,7 @@ def add_access_commands(commands: Any, add: Callable[..., argparse.ArgumentParse
     what = password.add_mutually_exclusive_group()
     what.add_argument("--stdin", action="store_true", help=say("cli.password.stdin"))
     what.add_argument("--remove", action="store_true", help=say("cli.password.remove"))
-    tokens = commands.add_parser("token", help=say("cli.token")).add_subparsers(required=True, metavar="WHAT")
+    tokens = commands.add_parser("token", help=say("cli.tokens")).add_subparsers(required=True, metavar="WHAT")
     make = add(tokens, "make", _token_make, "name")
     make.add_argument("--days", type=int, default=access.TOKEN_DAYS, help=say("cli.token.days"))
     add(tokens, "list", _token_list)

@@ -155,7 +155,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "引擎不会用此对话训练，因此没有概率。",
     ),
     "error.nothing_held_out": (
-        "{run} was not evaluated while it trained, so it has no rows held out. Choose a dataset.",
-        "{run} 训练时没有评估数据，因此没有留出的行。请选择数据集。",
+        "{given} was not evaluated while it trained, so it has no rows held out. Choose a dataset.",
+        "{given} 训练时没有评估数据，因此没有留出的行。请选择数据集。",
     ),
 }

@@ -69,7 +69,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "There is a token {given} already. Revoke it, or choose another name.",
         "已有名为 {given} 的令牌。请先撤销，或换一个名称。",
     ),
-    "error.no_token": ("There is no token {given}.", "没有名为 {given} 的令牌。"),
+    "error.unknown_token": ("There is no token {given}.", "没有名为 {given} 的令牌。"),
     "guard.other_host": (
         "This studio does not go by that name. Start it with --allow-host NAME if it should.",
         "该名称不属于此工作台。如需使用，请在启动时加上 --allow-host 名称。",
@@ -104,7 +104,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "There is no password now. The studio is offered to this machine only.",
         "密码已移除，工作台只对本机开放。",
     ),
-    "cli.token": ("API tokens for scripts", "供脚本使用的 API 令牌"),
+    "cli.tokens": ("API tokens for scripts", "供脚本使用的 API 令牌"),
     "cli.token_make": ("make a token; it is shown this once", "创建令牌；仅显示一次"),
     "cli.token_list": ("list the tokens", "列出令牌"),
     "cli.token_revoke": ("end a token", "撤销令牌"),

@@ -121,7 +121,7 @@ def test_a_token_ends_when_it_was_said_and_names_are_unique(guarded: Home) -> No
     assert [(view.name, view.is_over) for view in list_tokens(guarded, clock)] == [("one", True), ("two", False)]
     revoke_token(guarded, "two")
     assert not access.knows_token(lasting)
-    with pytest.raises(StudioError, match="no_token"):
+    with pytest.raises(StudioError, match="unknown_token"):
         revoke_token(guarded, "two")
 
 
