@@ -154,6 +154,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The engine would train on nothing of this conversation, so that it has no likelihood.",
         "引擎不会用此对话训练，因此没有概率。",
     ),
+    "error.nothing_scored": ("Nothing is scored yet.", "还没有评分。"),
     "error.nothing_held_out": (
         "{given} was not evaluated while it trained, so it has no rows held out. Choose a dataset.",
         "{given} 训练时没有评估数据，因此没有留出的行。请选择数据集。",

@@ -332,6 +332,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error.no_webhook": ("No address is kept yet.", "尚未保存地址。"),
     "error.webhook_failed": ("The address did not take the message: {reason}", "该地址未接受消息：{reason}"),
     "error.bad_bundle": ("{given} is no bundle of a run.", "{given} 不是运行的复现包。"),
+    "error.nothing_logged": ("Nothing was logged yet.", "还没有日志。"),
     "error.unknown_log": ("There is no log “{given}”; there are: {known}.", "没有日志 “{given}”，现有：{known}。"),
     "error.unknown_checkpoint": (
         "There is no checkpoint {given}. Known: {known}.",

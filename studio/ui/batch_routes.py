@@ -2,11 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from studio.actions.batch import batch_csv, batch_jsonl
-from studio.errors import NotFound
 from studio.stores.home import Home
 from studio.ui.batch_card import show_batch
 from studio.ui.tagged import Language, Shared, kept_file, tagged
@@ -27,19 +26,13 @@ def build_batch_routes(home: Home) -> APIRouter:
     @router.get("/batch.csv")
     def as_csv(name: str, language: Language = "en") -> Response:
         """The table, to keep. Spreadsheets know by its mark that it is UTF-8."""
-        try:
-            text = batch_csv(home, name, language)
-        except NotFound as error:
-            raise HTTPException(404, "no such batch") from error
-        return kept_file(text.encode("utf-8-sig"), "text/csv; charset=utf-8", f"{name}.csv")
+        return kept_file(
+            batch_csv(home, name, language).encode("utf-8-sig"), "text/csv; charset=utf-8", f"{name}.csv"
+        )
 
     @router.get("/batch.jsonl")
     def as_jsonl(name: str) -> Response:
         """All that is known of each question, to keep."""
-        try:
-            text = batch_jsonl(home, name)
-        except NotFound as error:
-            raise HTTPException(404, "no such batch") from error
-        return kept_file(text.encode(), "application/jsonl", f"{name}.jsonl")
+        return kept_file(batch_jsonl(home, name).encode(), "application/jsonl", f"{name}.jsonl")
 
     return router

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from studio.actions.batch import word_reason
@@ -25,8 +25,9 @@ def _csv(report: Report, language: Language) -> bytes:
     return report_csv(report, partial(word_reason, language=language)).encode("utf-8-sig")
 
 
+Kind = Literal["csv", "json", "md", "html"]
 # By what a file's name ends in: what it is, and who writes it.
-WRITERS: dict[str, tuple[str, Callable[[Report, Language], bytes]]] = {
+WRITERS: dict[Kind, tuple[str, Callable[[Report, Language], bytes]]] = {
     "csv": ("text/csv; charset=utf-8", _csv),
     "json": ("application/json", lambda report, _: report_json(report).encode()),
     "md": (
@@ -65,16 +66,11 @@ def build_evaluate_routes(home: Home) -> APIRouter:
         return tagged(request, shown_probes(home, name, language))
 
     @router.get("/evaluation.{kind}")
-    def keep(kind: str, name: str, language: Language = "en") -> Response:
+    def keep(kind: Kind, name: str, language: Language = "en") -> Response:
         """The whole report, to keep."""
-        if kind not in WRITERS:
-            raise HTTPException(404, "no such form")
-        try:
-            report = read_report(home, name)
-        except NotFound as error:
-            raise HTTPException(404, "no such evaluation") from error
+        report = read_report(home, name)
         if report is None:
-            raise HTTPException(404, "nothing is scored yet")
+            raise NotFound("nothing_scored", "name")
         media_type, write = WRITERS[kind]
         return kept_file(write(report, language), media_type, f"{name}.{kind}")
 

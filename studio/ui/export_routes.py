@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 
 from studio.actions.export import export_report
 from studio.actions.hand_on import package_file
 from studio.actions.proofs import proof_report
-from studio.errors import NotFound
 from studio.stores.home import Home
 from studio.ui.export_card import show_export, show_hand_on, show_proof
 from studio.ui.tagged import Language, tagged
@@ -39,26 +38,17 @@ def build_export_routes(home: Home) -> APIRouter:
     @router.get("/export/report.json")
     def report(run: str, name: str) -> Response:
         """The merge proof of an export."""
-        try:
-            return _kept(export_report(home, run, name), f"{name}-export_report.json")
-        except NotFound as error:
-            raise HTTPException(404, "no such report") from error
+        return _kept(export_report(home, run, name), f"{name}-export_report.json")
 
     @router.get("/proof/report.json")
     def alone(name: str) -> Response:
         """The report of a proof that was made alone."""
-        try:
-            return _kept(proof_report(home, name), f"{name}-export_report.json")
-        except NotFound as error:
-            raise HTTPException(404, "no such report") from error
+        return _kept(proof_report(home, name), f"{name}-export_report.json")
 
     @router.get("/package.tar")
     def package(model: str) -> Response:
         """A model that was packed."""
-        try:
-            path = package_file(home, model)
-        except NotFound as error:
-            raise HTTPException(404, "no such package") from error
+        path = package_file(home, model)
         return FileResponse(path, filename=path.name, media_type="application/x-tar")
 
     return router

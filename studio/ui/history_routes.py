@@ -1,14 +1,13 @@
 """The routes of the Runs tab: the list, what is done with runs in it, and how some of them compare."""
 
 import html
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Json
 
 from studio.actions.evaluation import Asked, compare_scores
 from studio.actions.history import (
@@ -23,7 +22,6 @@ from studio.actions.history import (
 from studio.core.history import Difference, RunSummary
 from studio.core.intervals import Estimate
 from studio.core.report_writing import format_value
-from studio.errors import NotFound
 from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.tagged import Language, tagged
@@ -78,12 +76,9 @@ def build_history_routes(home: Home) -> APIRouter:
         return {"told": told + good}
 
     @router.get("/compare")
-    def compare(request: Request, runs: str, language: Language = "en") -> Response:
+    def compare(request: Request, runs: Annotated[Json[list[str]], Query()], language: Language = "en") -> Response:
         """What differs between runs, as a table, and its numbers for a plot. `runs` is a JSON list."""
-        try:
-            summaries, differences = compare_runs(home, [str(run) for run in json.loads(runs)][:MOST_COMPARED])
-        except (NotFound, ValueError, TypeError) as error:
-            raise HTTPException(404, "no such run") from error
+        summaries, differences = compare_runs(home, runs[:MOST_COMPARED])
         scores = compare_scores(home, [summary.run for summary in summaries])
         numeric = {_name(one, language): list(one.values) for one in differences if one.is_numeric}
         results = {

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from studio.actions.rows import iter_faulty, iter_rows
 from studio.actions.versions import data_file
 from studio.core.curves import Axis
 from studio.core.rows import Fault
-from studio.errors import NotFound, StudioError
+from studio.errors import NotFound
 from studio.stores.home import Home
 from studio.texts import word_fault
 from studio.ui.batch_routes import build_batch_routes
@@ -68,10 +68,7 @@ def build_routes(home: Home) -> APIRouter:
     ) -> Response:
         """The curves of a run, within what is visible, thinned out; 304 when nothing came. See `points.py`."""
         query = CurveQuery(tuple(panels.split(",")), axis, weight, x_min, x_max)
-        try:
-            view = view_curves(home, run, query)
-        except NotFound as error:
-            raise HTTPException(404, "no such run") from error
+        view = view_curves(home, run, query)
         tag = f"{view.version}-{hash_text(repr(query))}"
         return tagged_body(request, tag, lambda: pack_curves(view, {"run": run}), MEDIA_TYPE)
 
@@ -84,11 +81,8 @@ def build_routes(home: Home) -> APIRouter:
         export: bool = False,
     ) -> dict[str, object]:
         """Lines of a log as HTML, from a byte on, before a byte, or the last; and which logs there are."""
-        try:
-            part = read_log_part(home, run, name, start, before, export)
-            names = list_logs(home, run, export)
-        except NotFound as error:
-            raise HTTPException(404, "no such log") from error
+        part = read_log_part(home, run, name, start, before, export)
+        names = list_logs(home, run, export)
         facts = {"start": part.start, "end": part.end, "total": part.total, "names": names}
         return {**facts, "html": log_html(part.text), "rest": log_html(part.rest)}
 
@@ -102,28 +96,22 @@ def build_routes(home: Home) -> APIRouter:
         export: bool = False,
     ) -> dict[str, int | None]:
         """Where a line with a text begins, the next or the one before; without a text that of the first error."""
-        try:
-            if text:
-                return {"at": find_text(home, run, text, name, after, before, export)}
-            return {"at": find_first_error(home, run, name, export)}
-        except NotFound as error:
-            raise HTTPException(404, "no such log") from error
+        if text:
+            return {"at": find_text(home, run, text, name, after, before, export)}
+        return {"at": find_first_error(home, run, name, export)}
 
     @router.get("/log/file")
     def whole_log(run: str, name: str = "", export: bool = False) -> Response:
         """The whole log, to keep."""
-        try:
-            path = log_file(home, run, name, export)
-        except NotFound as error:
-            raise HTTPException(404, "no such log") from error
+        path = log_file(home, run, name, export)
         if not path.is_file():
-            raise HTTPException(404, "nothing was logged yet")
+            raise NotFound("nothing_logged", "log")
         return FileResponse(path, filename=f"{Path(run).name}-{path.name}", media_type="text/plain")
 
     @router.get("/metrics.csv")
     def metrics_csv(run: str) -> Response:
         """All points of a run as a table; what was not measured at a moment is empty, what was no number `nan`."""
-        rows = list(_points_of(home, run))
+        rows = list(list_points(home, run))
         names = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -135,7 +123,7 @@ def build_routes(home: Home) -> APIRouter:
     @router.get("/metrics.json")
     def metrics_json(run: str) -> Response:
         """All points of a run; what was no number is null."""
-        told = {"run": run, "points": list(_points_of(home, run))}
+        told = {"run": run, "points": list(list_points(home, run))}
         return kept_file(json.dumps(told, ensure_ascii=False), "application/json", f"{Path(run).name}.json")
 
     @router.get("/metrics.html")
@@ -149,29 +137,19 @@ def build_routes(home: Home) -> APIRouter:
     ) -> Response:
         """The chart as one file that needs nothing else."""
         query = CurveQuery(tuple(panels.split(",")), axis, weight)
-        try:
-            views = {Path(one).name: view_curves(home, one, query) for one in run}
-        except NotFound as error:
-            raise HTTPException(404, "no such run") from error
+        views = {Path(one).name: view_curves(home, one, query) for one in run}
         page = write_chart_page(views, axis, log, language)
         return kept_file(page, "text/html; charset=utf-8", f"{'-'.join(views)}.html")
 
     @router.get("/bundle.zip")
     def bundle(run: str) -> Response:
         """What it takes to run a run again somewhere else."""
-        try:
-            packed = pack_bundle(home, run)
-        except NotFound as error:
-            raise HTTPException(404, "no such run") from error
-        return kept_file(packed, "application/zip", f"{Path(run).name}.zip")
+        return kept_file(pack_bundle(home, run), "application/zip", f"{Path(run).name}.zip")
 
     @router.get("/data")
     def data(name: str) -> Response:
         """The file of a registered dataset, to keep; of a folder, its rows as JSONL."""
-        try:
-            path = data_file(home, name)
-        except StudioError as error:
-            raise HTTPException(404, "no such dataset") from error
+        path = data_file(home, name)
         if path.is_file():
             return FileResponse(path, filename=path.name)
         return _jsonl(name, (raw for _, raw, _ in iter_rows(home, name) if not isinstance(raw, Fault)))
@@ -179,10 +157,7 @@ def build_routes(home: Home) -> APIRouter:
     @router.get("/faulty")
     def faulty(name: str, language: Language = "en") -> Response:
         """The rows of a dataset that cannot be trained on, as JSONL, each with what is wrong."""
-        try:
-            data_file(home, name)
-        except StudioError as error:
-            raise HTTPException(404, "no such dataset") from error
+        data_file(home, name)
         rows = (_faulty_row(fault, raw, language) for fault, raw in iter_faulty(home, name))
         return _jsonl(f"{name}-faulty", rows)
 
@@ -199,13 +174,6 @@ def build_routes(home: Home) -> APIRouter:
         )
 
     return router
-
-
-def _points_of(home: Home, run: str) -> Iterator[dict[str, float | None]]:
-    try:
-        return list_points(home, run)
-    except NotFound as error:
-        raise HTTPException(404, "no such run") from error
 
 
 def _jsonl(name: str, rows: Iterable[object]) -> Response:

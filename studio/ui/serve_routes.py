@@ -2,12 +2,11 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
 from studio.actions.serving import read_server_log, remove_server, restart_server, server_key, stop_server
-from studio.errors import NotFound
 from studio.stores.home import Home
 from studio.texts import say
 from studio.ui.log_box import log_html
@@ -50,10 +49,7 @@ def build_serve_routes(home: Home) -> APIRouter:
     @router.get("/servers/log")
     def log(request: Request, name: str, language: Language = "en") -> Response:
         """The last lines of a server's log as HTML; 304 when nothing came."""
-        try:
-            text = read_server_log(home, name)
-        except NotFound as error:
-            raise HTTPException(404, "no such server") from error
+        text = read_server_log(home, name)
         return tagged(request, {"html": log_html(text) or say("serve.log.none", language)})
 
     return router

@@ -32,6 +32,7 @@ from studio.ui.look import build_theme, read_style
 from studio.ui.page import StudioParts, build_page
 from studio.ui.page_policy import PagePolicy
 from studio.ui.routes import SCRIPTS, build_routes
+from studio.ui.tagged import tell_failure
 from studio.ui.words import script_words
 
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9_.~-]+)+")
@@ -79,6 +80,7 @@ def build_app(
         parts.encoders.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.add_exception_handler(StudioError, tell_failure)
     app.add_middleware(Guard, access=Access(home), exposure=exposure, cookie=cookie_name(home))
     app.include_router(build_routes(home))
     mounted = gr.mount_gradio_app(

@@ -1,4 +1,4 @@
-"""Answers that carry a tag, so that asking again costs next to nothing while nothing has changed."""
+"""How our routes answer: with a tag, so that asking again costs next to nothing, as a file to keep, or in words."""
 
 import hashlib
 import json
@@ -9,9 +9,11 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from fastapi import Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
 from studio.core.plain_json import without_nan
+from studio.errors import NotFound, StoreFailed, StudioError
+from studio.texts import LANGUAGES, word_error
 
 Language = Literal["en", "zh"]
 SHARED_S = 0.5
@@ -51,6 +53,15 @@ def tagged_body(request: Request, tag: str, body: Callable[[], str | bytes], med
 
 def hash_text(text: str) -> str:
     return hashlib.sha1(text.encode()).hexdigest()
+
+
+def tell_failure(request: Request, error: Exception) -> Response:
+    """What a route of ours could not do, in words: 404 for what is not there, 500 for the disk, else 422."""
+    assert isinstance(error, StudioError)
+    language = request.query_params.get("language")
+    status = 404 if isinstance(error, NotFound) else 500 if isinstance(error, StoreFailed) else 422
+    told = word_error(error, language if language in LANGUAGES else LANGUAGES[0])
+    return JSONResponse({"detail": told}, status)
 
 
 def kept_file(body: str | bytes, media_type: str, name: str) -> Response:

@@ -253,5 +253,24 @@ def test_a_comparison_escapes_what_it_shows(client: TestClient, run: RunPaths) -
     told = client.get("/studio/compare", params={"runs": '["tiny/full/r1", "tiny/full/r2"]'}).json()
     assert "&lt;b&gt;x&lt;/b&gt;" in told["table"]
     assert told["numeric"] == {"Max steps": [-1, 9.0]}
-    for wrong in ("[", '["gone"]', "3"):
-        assert client.get("/studio/compare", params={"runs": wrong}).status_code == 404
+    for wrong, status in (("[", 422), ('["gone"]', 404), ("3", 422), ("[3]", 422)):
+        assert client.get("/studio/compare", params={"runs": wrong}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "told"),
+    [
+        ("points?run=gone&language=zh", 404, "没有运行 gone。"),
+        ("log/file?run=tiny/full/r1", 404, "Nothing was logged yet."),
+        ("evaluation.csv?name=gone", 404, "gone"),
+        ("evaluation.exe?name=gone", 422, "Input should be 'csv'"),
+        ("data?name=gone", 404, "gone"),
+        ("data?name=outside&language=xx", 422, "outside"),
+    ],
+)
+def test_what_cannot_be_answered_is_told_in_words(
+    client: TestClient, run: RunPaths, home: Home, asked: str, status: int, told: str
+) -> None:
+    home.registry.write_text('{"outside": {"file_name": "/etc/passwd", "formatting": "text"}}')
+    answer = client.get(f"/studio/{asked}")
+    assert (answer.status_code, told in str(answer.json()["detail"])) == (status, True), answer.text
