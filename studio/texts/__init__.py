@@ -1,7 +1,8 @@
 """Every sentence a person reads, in English and Chinese, in one place.
 
 A table maps a key to (English, Chinese); placeholders are `str.format` fields. An error with code `c`
-is worded by `error.c`, a problem by `problem.c`, what is wrong with a row by `fault.c`.
+is worded by `error.c`, a problem by `problem.c`, what is wrong with a row by `fault.c`. A problem without a text of
+its own is an error that is told at its field, and worded as that error.
 """
 
 from collections.abc import Mapping
@@ -61,9 +62,15 @@ def say(key: str, language: str = "en", **values: Any) -> str:
     return TEXTS[key][LANGUAGES.index(language)].format(**values)
 
 
+def problem_key(code: str) -> str:
+    """The key of what words a problem."""
+    key = f"problem.{code}"
+    return key if key in TEXTS else f"error.{code}"
+
+
 def word_problem(problem: Problem, language: str) -> str:
     """What to fix, in words."""
-    return say(f"problem.{problem.code}", language, **_with_reason(problem.values, language))
+    return say(problem_key(problem.code), language, **_with_reason(problem.values, language))
 
 
 def word_error(error: StudioError, language: str) -> str:

@@ -54,14 +54,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "文件应为行的列表，实际为 {given}",
     ),
     # A dataset that stands in the way of a run.
-    "problem.unknown_dataset": (
-        "No dataset is called {given}. Registered: {known}.",
-        "没有名为 {given} 的数据集。已注册：{known}。",
-    ),
-    "problem.dataset_file_missing": (
-        "The file of {given} is gone: {path}.",
-        "{given} 的文件已不存在：{path}。",
-    ),
     "problem.dataset_empty": ("{given} has no rows.", "{given} 没有数据行。"),
     "problem.dataset_wrong_stage": (
         "{given} ({format}) does not fit {stage}; it fits: {fits}.",
@@ -85,10 +77,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "problem.steps_at_most": (
         "At most {steps} steps: {rows} rows, {epochs} times, several packed into one.",
         "最多 {steps} 步：{rows} 行，训练 {epochs} 轮，多行打包为一行。",
-    ),
-    "problem.empty_folder": (
-        "The folder {given} holds no data file ({known}).",
-        "文件夹 {given} 中没有数据文件（{known}）。",
     ),
     "problem.mapping_no_object": (
         'it should be an object such as {{"prompt": "question"}}, and is {given}',
@@ -114,17 +102,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The mapping is not valid JSON: {reason}",
         "映射不是合法的 JSON：{reason}",
     ),
-    "problem.unknown_format": (
-        "{given} has columns of no known format: {columns}.",
-        "{given} 的列不属于任何已知格式：{columns}。",
-    ),
-    "problem.unknown_encoding": (
-        "{given} is neither UTF-8 nor GB18030.",
-        "{given} 既不是 UTF-8 也不是 GB18030。",
-    ),
     "problem.unknown_file_kind": ("{given} is none of {known}.", "{given} 不属于 {known}。"),
-    "problem.unreadable_file": ("{given} cannot be read: {reason}.", "无法读取 {given}：{reason}。"),
-    "problem.no_such_file": ("There is no file {given}.", "文件 {given} 不存在。"),
     # Errors.
     "error.unknown_dataset": (
         "No dataset is called {given}. Registered: {known}.",

@@ -1,19 +1,5 @@
 """Why a run failed, stopped or was lost, and what to do about it."""
 
-PICKLE_REFUSED = (
-    "The model came with a pickle that names {given}. A pickle runs what it names: this one could do anything that"
-    " you may do on this machine. Nothing of it ran. Take the model from somebody you trust, without that file; who"
-    " trusts every model here starts the studio with --trust-pickles.",
-    "模型附带的 pickle 文件引用了 {given}。加载 pickle 会执行其引用的内容，可以做你在本机能做的任何事。它没有被执行。"
-    "请从可信来源重新获取模型，并去掉该文件；如果信任这里的所有模型，可用 --trust-pickles 启动工作台。",
-)
-WEIGHTS_PICKLED = (
-    "{given} keeps its weights as pickles ({names}). A pickle runs what it names when it is read, and could do anything"
-    " that you may do on this machine, so models are loaded from safetensors only. Take the model's safetensors edition.",
-    "{given} 的权重是 pickle 文件（{names}）。读取 pickle 会执行其引用的内容，可以做你在本机能做的任何事，因此工作台只从 safetensors"
-    " 加载模型。请改用该模型的 safetensors 版本。",
-)
-
 TEXTS: dict[str, tuple[str, str]] = {
     "problem.engine_error": ("The engine stopped with: {reason}", "引擎因错误停止：{reason}"),
     "problem.engine_failed": (
@@ -133,10 +119,19 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A Python package of the engine cannot be imported: {reason}. Run make setup again.",
         "无法导入引擎依赖的 Python 包：{reason}。请重新执行 make setup。",
     ),
-    "problem.pickle_refused": PICKLE_REFUSED,
-    "error.pickle_refused": PICKLE_REFUSED,
-    "problem.weights_pickled": WEIGHTS_PICKLED,
-    "error.weights_pickled": WEIGHTS_PICKLED,
+    "error.pickle_refused": (
+        "The model came with a pickle that names {given}. A pickle runs what it names: this one could do anything that"
+        " you may do on this machine. Nothing of it ran. Take the model from somebody you trust, without that file; who"
+        " trusts every model here starts the studio with --trust-pickles.",
+        "模型附带的 pickle 文件引用了 {given}。加载 pickle 会执行其引用的内容，可以做你在本机能做的任何事。它没有被执行。"
+        "请从可信来源重新获取模型，并去掉该文件；如果信任这里的所有模型，可用 --trust-pickles 启动工作台。",
+    ),
+    "error.weights_pickled": (
+        "{given} keeps its weights as pickles ({names}). A pickle runs what it names when it is read, and could do anything"
+        " that you may do on this machine, so models are loaded from safetensors only. Take the model's safetensors edition.",
+        "{given} 的权重是 pickle 文件（{names}）。读取 pickle 会执行其引用的内容，可以做你在本机能做的任何事，因此工作台只从 safetensors"
+        " 加载模型。请改用该模型的 safetensors 版本。",
+    ),
     "problem.tokenizer_missing": (
         "The model folder has no tokenizer. Copy its tokenizer files there.",
         "模型目录中没有分词器。请补齐分词器文件。",
@@ -197,7 +192,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The engine wrote more than {limit} of log and was stopped.",
         "引擎写出的日志超过 {limit}，已被停止。",
     ),
-    "problem.cannot_start": ("{command} could not be started: {reason}.", "无法启动 {command}：{reason}。"),
     "problem.lost": (
         "The run was cut off: its processes are gone without having said why (a reboot, or a kill).",
         "运行被中断：其进程已消失且未留下原因（重启或被终止）。",

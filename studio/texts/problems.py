@@ -45,20 +45,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{run} was never started by the studio, so it cannot go on by it.",
         "{run} 并非由工作台启动，无法继续。",
     ),
-    "problem.no_model": ("Choose a model.", "请选择一个模型。"),
-    "problem.outside_roots": (
-        "{given} lies outside of the folders that the page may read ({roots})."
-        " Start the studio with --allow-path to allow another.",
-        "{given} 不在页面可读的目录内（{roots}）。如需其他目录，请用 --allow-path 启动。",
-    ),
-    "problem.bad_path": ("“{given}” cannot be a path.", "“{given}” 不能用作路径。"),
     "problem.model_not_found": (
         "There is no folder {given}. Choose a model of the list, or give the path of a model folder.",
         "文件夹 {given} 不存在。请从列表中选择模型，或填写模型文件夹的路径。",
-    ),
-    "problem.not_a_model": (
-        "{given} is not a model folder: it lacks {missing}.",
-        "{given} 不是模型文件夹：缺少 {missing}。",
     ),
     "problem.weights_cut": (
         "{given} is damaged, or was not copied to its end. Copy it again.",

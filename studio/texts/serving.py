@@ -146,7 +146,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "“{given}” is no name of a parser. Use letters, digits, “-”, “_” and “.”.",
         "“{given}” 不是解析器名称。请使用字母、数字、“-”、“_” 和 “.”。",
     ),
-    "problem.not_an_adapter": ("{given} is not a LoRA adapter.", "{given} 不是 LoRA 适配器。"),
     "problem.adapter_without_base": (
         "{given} is an adapter whose base is not known. Choose the base as the model, and it as a further adapter.",
         "不清楚 {given} 的基座模型。请选择基座为模型，并将它作为附加适配器。",

@@ -16,7 +16,7 @@ from studio.core.formats import FORMATS
 from studio.core.options import OPTIONS
 from studio.core.runs import ACTIVE_STATES
 from studio.errors import Problem, RequestRefused, StudioError
-from studio.texts import TEXTS, say, word_error, word_problem
+from studio.texts import TEXTS, problem_key, say, word_error, word_problem
 
 # What carries its values as a mapping, with how many arguments stand before it.
 WITHOUT_VALUES = {"Problem": 2, "Fault": 4}
@@ -76,7 +76,7 @@ def test_every_text_is_given_the_values_that_it_takes() -> None:
                 continue
             given |= ADDED.get(path.name, set()) | ({"reason"} if "fault" in given else set())
             for kind, code in codes_of(node):
-                key = code if kind == "say" else f"{kind}.{code}"
+                key = key_of(kind, code)
                 if key in TEXTS:
                     found += 1
                     assert fields_of(TEXTS[key][0]) <= given, (path.name, key)
@@ -89,6 +89,10 @@ def raised_codes() -> list[tuple[str, str]]:
     return [
         code for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) for code in codes_of(node)
     ]
+
+
+def key_of(kind: str, code: str) -> str:
+    return code if kind == "say" else problem_key(code) if kind == "problem" else f"{kind}.{code}"
 
 
 def codes_of(call: ast.Call) -> list[tuple[str, str]]:
@@ -107,7 +111,7 @@ def codes_of(call: ast.Call) -> list[tuple[str, str]]:
 def test_every_code_that_the_program_can_raise_is_worded() -> None:
     codes = raised_codes()
     assert len(codes) > 100
-    missing = {key for kind, code in codes if (key := code if kind == "say" else f"{kind}.{code}") not in TEXTS}
+    missing = {key for kind, code in codes if (key := key_of(kind, code)) not in TEXTS}
     # Only the model's own server raises this, and words it in its protocol's language.
     assert missing - {"error.prompt_too_long"} == set()
 
@@ -133,6 +137,15 @@ def test_a_fault_inside_a_problem_is_worded_in_the_same_language() -> None:
         "d has 2 faulty rows of 9. The first: d.jsonl, line 7, field output: the field is empty."
     )
     assert "该字段为空" in word_problem(problem, "zh")
+
+
+def test_an_error_at_a_field_is_worded_as_the_error() -> None:
+    told = {"given": "bomb.jsonl.gz"}
+    problem = Problem("datasets", "unpacks_to_too_much", told)
+    assert word_problem(problem, "zh") == word_error(StudioError("unpacks_to_too_much", "file", **told), "zh")
+    # A text twice would one day differ.
+    twice = [key for key in TEXTS if key.startswith("problem.") and TEXTS[key] == TEXTS.get(f"error.{key[8:]}")]
+    assert twice == []
 
 
 def test_a_refused_request_tells_all_of_its_problems() -> None:
