@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from studio.errors import Problem
+from studio.texts import has_words
 
 QUEUED = "queued"
 # An engine that says nothing for so long is worth a word; a large model may load in silence.
@@ -91,5 +92,8 @@ def phase_times(
 
 
 def read_cause(stored: Mapping[str, Any] | None) -> Problem | None:
-    """The cause as `state.json` keeps it."""
-    return Problem("", stored["code"], stored.get("values", {})) if stored else None
+    """The cause as `state.json` keeps it; another version may have kept one that is not known here."""
+    if not stored:
+        return None
+    cause = Problem("", str(stored.get("code", "?")), stored.get("values", {}))
+    return cause if has_words(cause) else Problem("", "unknown_cause", {"given": cause.code})

@@ -73,6 +73,15 @@ def word_problem(problem: Problem, language: str) -> str:
     return say(problem_key(problem.code), language, **_with_reason(problem.values, language))
 
 
+def has_words(problem: Problem) -> bool:
+    """Whether a problem that was kept can be worded: by its code, and with the values that it has."""
+    try:
+        word_problem(problem, LANGUAGES[0])
+    except LookupError:
+        return False
+    return True
+
+
 def word_error(error: StudioError, language: str) -> str:
     """What went wrong, in words; a refused request tells all of its problems, a line each."""
     if isinstance(error, RequestRefused):

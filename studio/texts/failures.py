@@ -196,5 +196,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The run was cut off: its processes are gone without having said why (a reboot, or a kill).",
         "运行被中断：其进程已消失且未留下原因（重启或被终止）。",
     ),
+    "problem.unknown_cause": (
+        "Another version of the studio has kept why this run ended ({given}), and this one has no words for it. The log"
+        " says more.",
+        "该运行的结束原因由其他版本的工作台记录（{given}），当前版本无法解释。详情见日志。",
+    ),
     # Errors.
 }

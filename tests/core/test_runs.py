@@ -2,7 +2,8 @@
 
 import pytest
 
-from studio.core.runs import phase_times
+from studio.core.runs import phase_times, read_cause
+from studio.errors import Problem
 
 
 def test_each_phase_lasts_until_the_next_begins() -> None:
@@ -36,3 +37,19 @@ def test_the_phase_that_lasts_is_counted_until_now(
 def test_the_engines_own_phase_grows_while_it_lasts() -> None:
     assert phase_times(None, 1, 2, 3, {"training": 5.0}, ("training", 14.0), 20)["training"] == 11
     assert phase_times(None, 1, 2, 3, {"training": 5.0}, ("saving", 14.0), 20)["saving"] == 6
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        (None, None),
+        ({}, None),
+        ({"code": "log_flood", "values": {"limit": "1 GB"}}, Problem("", "log_flood", {"limit": "1 GB"})),
+        # As a later studio may keep it: with another code, with other values, or in another shape.
+        ({"code": "not_thought_of_yet"}, Problem("", "unknown_cause", {"given": "not_thought_of_yet"})),
+        ({"code": "log_flood", "values": {"most": 1}}, Problem("", "unknown_cause", {"given": "log_flood"})),
+        ({"why": "?"}, Problem("", "unknown_cause", {"given": "?"})),
+    ],
+)
+def test_a_cause_that_another_version_kept_is_told_as_such(kept: dict[str, object], told: Problem | None) -> None:
+    assert read_cause(kept) == told
