@@ -65,9 +65,12 @@ def wait_for_points(page: Page, count: int) -> None:
     page.wait_for_function(script, timeout=LONG_MS)
 
 
+ANSWER = ".bot.message > .message:not(.thought)"
+
+
 def answers(page: Page, talk: str = "chat-talk") -> Locator:
     """What was answered, without what was thought before and counted after."""
-    return page.locator(f"#{talk} .bot.message > .message:not(.thought)")
+    return page.locator(f"#{talk} {ANSWER}")
 
 
 def ask(page: Page, text: str) -> str:

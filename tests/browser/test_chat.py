@@ -14,7 +14,7 @@ from studio.core.rows import Row
 from studio.stores.home import Home
 from tests.actions.model_server import serve
 from tests.browser.conftest import Studio
-from tests.browser.page_parts import LONG_MS, answers, ask, open_tab, pick, settled, unfold, write
+from tests.browser.page_parts import ANSWER, LONG_MS, answers, ask, open_tab, pick, settled, unfold, write
 
 pytestmark = pytest.mark.browser
 QUESTION = "发烧怎么办？"
@@ -45,13 +45,17 @@ def test_a_conversation_is_had_changed_and_learnt_from(page: Page, home: Home) -
     write(page, "chat-max_tokens", "12")
     write(page, "chat-temperature", "1.5")
     # Nobody has pressed Load: the model that is picked answers.
-    first = ask(page, QUESTION)
+    ask(page, QUESTION)
     expect(page.locator("#chat-talk .thought")).to_contain_text("tokens/s")
+    first = answers(page).inner_text().strip()
 
     # Again, and the answer before is not forgotten: both make a pair.
     button(page, "Retry")
+    # Not by `not_to_have_text`, which takes odd characters of a model that has learnt nothing for a difference.
+    page.wait_for_function(
+        f"first => document.querySelector('#chat-talk {ANSWER}')?.innerText.trim() !== first", arg=first
+    )
     expect(answers(page)).to_have_count(1)
-    expect(answers(page)).not_to_have_text(first, timeout=LONG_MS)
     expect(page.locator("#chat-talk .thought")).to_contain_text("tokens/s", timeout=LONG_MS)
     second = answers(page).inner_text().strip()
     unfold(page, "Keep and learn from it")
