@@ -31,8 +31,8 @@ def count_values(text: str | bytes) -> int:
 
 
 def count_characters(value: object) -> int:
-    """How long the texts in a value are together, keys left out."""
-    if isinstance(value, str):
+    """How long the texts in a value are together, keys left out; of what is no text, its bytes."""
+    if isinstance(value, str | bytes):
         return len(value)
     return sum(count_characters(item) for held in _collections([value]) for item in held)
 

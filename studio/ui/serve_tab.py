@@ -30,17 +30,7 @@ def build_serve_tab(parts: "StudioParts", words: Words, language: gr.Radio) -> N
             intro = gr.HTML(_intro("en"), elem_classes="plain")
             inputs, options = _build_form(words)
             problems = gr.HTML(elem_classes="plain", elem_id="serve-problems")
-            command = words.on(
-                gr.Code(
-                    say("serve.no_command"),
-                    language="shell",
-                    label=say("serve.command"),
-                    elem_id="serve-command",
-                    lines=2,
-                    wrap_lines=True,
-                ),
-                label="serve.command",
-            )
+            command = words.command("serve.command", "serve-command", say("serve.no_command"))
             start = words.button("serve.start", "serve-start", variant="primary")
             told = gr.HTML(elem_classes="plain", elem_id="serve-told")
         with gr.Column(scale=6, min_width=320):

@@ -57,16 +57,7 @@ def build_train_tab(parts: "StudioParts", words: Words, page: gr.Blocks, languag
                 told = gr.HTML(elem_classes="plain", elem_id="train-told")
                 reductions = build_reductions(words)
                 with words.on(gr.Accordion(say("train.command"), open=False), label="train.command"):
-                    command = words.on(
-                        gr.Code(
-                            language="shell",
-                            label=say("train.shell"),
-                            elem_id="train-command",
-                            lines=2,
-                            wrap_lines=True,
-                        ),
-                        label="train.shell",
-                    )
+                    command = words.command("train.shell", "train-command")
                     config, snippet = (
                         words.on(
                             gr.Code(

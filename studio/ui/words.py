@@ -47,6 +47,19 @@ class Words:
         """A button that is worded by a key."""
         return self.on(gr.Button(say(key), elem_id=elem_id, **look), value=key)
 
+    def command(self, key: str, elem_id: str, value: str | None = None) -> Any:
+        """A command to copy, under a label that is worded by a key."""
+        box = gr.Code(
+            value,
+            language="shell",
+            label=say(key),
+            elem_id=elem_id,
+            elem_classes="command",
+            lines=2,
+            wrap_lines=True,
+        )
+        return self.on(box, label=key)
+
     def components(self) -> list[Any]:
         return [component for component, _ in self.entries]
 

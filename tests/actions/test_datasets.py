@@ -18,6 +18,7 @@ from studio.actions.datasets import (
 )
 from studio.actions.rows import check_dataset, iter_faulty, read_page
 from studio.actions.training_data import prepare_data
+from studio.core.plain_json import count_characters
 from studio.core.rows import Fault
 from studio.errors import NotFound, RequestRefused, StudioError
 from studio.stores.home import Home
@@ -46,6 +47,11 @@ def test_of_long_rows_few_are_looked_at(tmp_path: Path, monkeypatch: pytest.Monk
     for most, looked_at in ((1, 1), (letters, 1), (letters + 1, 2), (letters * 10, 9)):
         monkeypatch.setattr(datasets, "SAMPLED_CHARACTERS", most)
         assert len(inspect_file(file).sample) == looked_at, most
+
+
+def test_bytes_count_as_much_as_letters() -> None:
+    # A picture in a Parquet file.
+    assert count_characters({"text": ["问", {"image": b"1234"}, 5, None]}) == 5
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,6 @@ UNFOLD = """() => {
 TOLD = """() => {
   const told = [];
   for (const part of document.querySelectorAll('body *')) {
-    // Over Gradio's upload text ours is drawn.
     if (part.matches('[data-testid=upload-text]')) told.push(getComputedStyle(part, '::after').content);
     // Code, logs and rows of data are in the language in which they were written.
     if (part.closest('script, style, pre, code, .cm-editor, .said, [data-testid=upload-text], [data-testid=user], .bot') || !part.checkVisibility()) continue;
@@ -40,6 +39,10 @@ TOLD = """() => {
   }
   return [...new Set(told.map(text => text.trim()).filter(Boolean))];
 }"""
+# Gradio words an upload once, as it is first shown; ours is to be drawn over it.
+GRADIOS = """() => [...document.querySelectorAll('[data-testid=upload-text]')]
+  .filter(one => !getComputedStyle(one, '::after').content.startsWith('"'))
+  .map(one => `an upload in Gradio's words: ${one.textContent.trim()}`)"""
 CUT = """() => [...document.querySelectorAll('button, label, h1, h2, h3, .info-text, .notice, dt, dd, th, .pill')]
   .filter(one => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX !== 'visible')
   .map(one => `${one.id || one.className}: ${one.textContent.trim().slice(0, 40)}`)"""
@@ -113,6 +116,7 @@ def foreign(page: Page, language: str) -> list[str]:
 def _foreign(page: Page, language: str) -> list[str]:
     known = CALLED_SO | OF_OPTIONS | set(METHODS) | set(STAGES)
     told: list[str] = page.evaluate(TOLD)
+    theirs: list[str] = page.evaluate(GRADIOS)
     if language == "en":
-        return [text for text in told if HAN.search(text) and text != "中文"]
-    return [text for text in told if set(LATIN.findall(PATH.sub("", text))) - known]
+        return theirs + [text for text in told if HAN.search(text) and text != "中文"]
+    return theirs + [text for text in told if set(LATIN.findall(PATH.sub("", text))) - known]

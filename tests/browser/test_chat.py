@@ -53,7 +53,9 @@ def test_a_conversation_is_had_changed_and_learnt_from(page: Page, home: Home) -
     button(page, "Retry")
     # Not by `not_to_have_text`, which takes odd characters of a model that has learnt nothing for a difference.
     page.wait_for_function(
-        f"first => document.querySelector('#chat-talk {ANSWER}')?.innerText.trim() !== first", arg=first
+        f"first => document.querySelector('#chat-talk {ANSWER}')?.innerText.trim() !== first",
+        arg=first,
+        timeout=LONG_MS,
     )
     expect(answers(page)).to_have_count(1)
     expect(page.locator("#chat-talk .thought")).to_contain_text("tokens/s", timeout=LONG_MS)
